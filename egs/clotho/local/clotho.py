@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Clotho v2.1 as published: development, validation and evaluation clips, five captions each.
+
+    python3 local/clotho.py --corpus clotho --data data
+
+Reads SPLIT/*.wav and clotho_captions_SPLIT.csv (file_name, caption_1 ... caption_5). Writes
+data/clotho_{train,valid,test} with five aac rows a clip. What is not used stands in data/clotho_rejected.tsv.
+"""
+
+import argparse
+import csv
+import re
+import sys
+from pathlib import Path
+
+from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
+
+SETS = {"train": "development", "valid": "validation", "test": "evaluation"}
+CAPTIONS = [f"caption_{n}" for n in range(1, 6)]
+LICENCE = """Clotho v2.1 (Drossos et al., 2020). Clips: Freesound licences, per clip in the corpus's
+clotho_metadata_SPLIT.csv. Captions: Tampere University licence, non-commercial research, with attribution.
+"""
+
+
+def main(args: argparse.Namespace) -> None:
+    rejected: Rejected = []
+    sets = {name: read_split(args.corpus, split, rejected) for name, split in SETS.items()}
+    write_corpus(args.data, "clotho", sets, LICENCE, rejected)
+
+
+def read_split(corpus: Path, split: str, rejected: Rejected) -> list[Utterance]:
+    """All clips of a split that have both a recording and captions; the others are added to ``rejected``.
+
+    Clips' names hold blanks and commas, so an utterance is called SPLIT-ROW-NAME with the rest replaced.
+
+    Raises:
+        ValueError: naming the file that is missing, the columns, or the clip without a caption.
+    """
+    table = corpus / f"clotho_captions_{split}.csv"
+    if not table.exists() or not (corpus / split).is_dir():
+        raise ValueError(f"{corpus}: needs {table.name} and the folder {split}; found {_names(corpus)}")
+    unsaid = {path.name: path for path in (corpus / split).glob("*.wav")}
+    rows = []
+    with table.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        if not {"file_name", *CAPTIONS} <= set(reader.fieldnames or ()):
+            raise ValueError(
+                f"{table}:1: columns {reader.fieldnames}; Clotho has file_name, {', '.join(CAPTIONS)}"
+            )
+        for number, row in enumerate(reader, 1):
+            name = row["file_name"]
+            utt = f"{split}-{number:05d}-" + re.sub(r"[^A-Za-z0-9]+", "-", name.removesuffix(".wav"))[
+                :60
+            ].strip("-")
+            captions = [" ".join((row[column] or "").split()) for column in CAPTIONS]
+            if not all(captions):
+                raise ValueError(f"{table}:{reader.line_num}: {name} lacks a caption; Clotho has five")
+            if name not in unsaid:
+                rejected.append(("captions", f"{split}/{name}", "captions without a recording"))
+                continue
+            examples = [{"task": "aac", "text": caption} for caption in captions]
+            rows.append(Utterance(utt, utt, str(unsaid.pop(name)), examples=examples))
+    rejected += [("recording", f"{split}/{name}", "recording without captions") for name in unsaid]
+    return rows
+
+
+def _names(folder: Path) -> str:
+    return ", ".join(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else "no such folder"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help="folder with the clips and captions")
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    try:
+        main(parser.parse_args())
+    except (ValueError, OSError) as error:
+        sys.exit(f"clotho.py: {error}")

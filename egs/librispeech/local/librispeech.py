@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""LibriSpeech as published: SUBSET/SPEAKER/CHAPTER/*.flac with SPEAKER-CHAPTER.trans.txt.
+
+    python3 local/librispeech.py --corpus LibriSpeech --data data
+
+Writes data/librispeech_train (all train-* there are), librispeech_valid (dev-clean and dev-other) and a test
+set for each dev-* and test-* subset, librispeech_test_clean and so on. What is not used stands with its
+reason in data/librispeech_rejected.tsv.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
+
+SUBSETS = (
+    "train-clean-100",
+    "train-clean-360",
+    "train-other-500",
+    "dev-clean",
+    "dev-other",
+    "test-clean",
+    "test-other",
+)
+LICENCE = "LibriSpeech (Panayotov et al., 2015; openslr.org/12): CC-BY-4.0.\n"
+
+
+def main(args: argparse.Namespace) -> None:
+    found = [name for name in SUBSETS if (args.corpus / name).is_dir()]
+    for kind in ("train", "dev", "test"):
+        wanted = [name for name in SUBSETS if name.startswith(kind)]
+        if not set(wanted) & set(found):
+            raise ValueError(
+                f"{args.corpus}: none of {', '.join(wanted)}; found {', '.join(found) or 'no subset'}"
+            )
+    absent = [name for name in SUBSETS if name not in found]
+    print(f"{args.corpus}: {', '.join(found)}; not there: {', '.join(absent) or 'none'}")
+    rejected: Rejected = []
+    sets: dict[str, list[Utterance]] = {"train": [], "valid": []}
+    for name in found:
+        rows = read_subset(args.corpus / name, rejected)
+        if name.startswith("train"):
+            sets["train"] += rows
+        else:
+            sets["valid"] += rows if name.startswith("dev") else []
+            sets[name.replace("-", "_")] = rows
+    write_corpus(args.data, "librispeech", sets, LICENCE, rejected)
+
+
+def read_subset(subset: Path, rejected: Rejected) -> list[Utterance]:
+    """All utterances of a subset with both recording and text; the others go to ``rejected``.
+
+    Raises:
+        ValueError: naming the line of a transcript that is no ``SPEAKER-CHAPTER-NUMBER TEXT``.
+    """
+    rows = []
+    for transcript in sorted(subset.glob("*/*/*.trans.txt")):
+        untold = {path.stem: path for path in transcript.parent.glob("*.flac")}
+        for number, line in enumerate(transcript.read_text(encoding="utf-8").splitlines(), 1):
+            utt, _, text = line.partition(" ")
+            if not text.strip() or utt.rpartition("-")[0] != transcript.name.removesuffix(".trans.txt"):
+                raise ValueError(f"{transcript}:{number}: {line!r}; write SPEAKER-CHAPTER-NUMBER TEXT")
+            if utt in untold:
+                rows.append(Utterance(utt, utt.partition("-")[0], str(untold.pop(utt)), text.strip(), "en"))
+            else:
+                rejected.append(("text", utt, "text without a recording"))
+        rejected += [("recording", utt, "recording without a text") for utt in untold]
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help="folder with the subsets")
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    try:
+        main(parser.parse_args())
+    except (ValueError, OSError) as error:
+        sys.exit(f"librispeech.py: {error}")

@@ -1,0 +1,143 @@
+"""Audio constants, and reading audio of any file as float32 in ±1, mono, at 16 kHz."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import soxr
+
+from qwen_audio import arkio
+from qwen_audio.riff import read_riff_header
+
+SAMPLE_RATE = 16000  # Hz; everything behind read_audio has this rate
+WINDOW_SECONDS = 0.025  # Whisper's analysis window and hop (arXiv:2212.04356, section 2.2)
+HOP_SECONDS = 0.010
+N_FFT = round(WINDOW_SECONDS * SAMPLE_RATE)  # 400 samples
+HOP = round(HOP_SECONDS * SAMPLE_RATE)  # 160 samples
+N_MELS = 80
+
+BLOCK_FRAMES = 1 << 20  # a long recording is decoded, mixed down and resampled in blocks of this size
+MP3_SLACK = 0.95  # without a Xing header the length of an mp3 is an estimate
+
+
+class AudioError(ValueError):
+    """Audio that cannot be used; the message begins with the kind of fault and a colon."""
+
+
+@dataclass(frozen=True)
+class AudioHeader:
+    """What the header says: ``frames`` per channel at ``rate`` Hz; ``format`` as soundfile has it, or ARK."""
+
+    rate: int
+    channels: int
+    frames: int
+    format: str
+
+
+def read_audio(spec: str) -> np.ndarray:
+    """Audio of a file (wav, flac, ogg, mp3 and what else libsndfile reads) or of ``file.ark:offset``.
+
+    Channels are averaged; another rate is resampled by soxr. Integers are scaled to ±1.
+
+    Returns:
+        (N,) float32 in ±1 at 16 kHz; N equals ``num_samples(spec)``.
+
+    Raises:
+        AudioError: "missing file", "unreadable audio", "truncated audio" or "pipe", and what to do.
+    """
+    _refuse_pipe(spec)
+    if arkio.split_spec(spec):
+        return _read_ark(spec)
+    with _open(spec) as sound:
+        _check_complete(spec, sound.format)
+        try:
+            wave, frames = _decode(sound)
+        except soundfile.SoundFileRuntimeError as error:
+            raise AudioError(f"unreadable audio: {spec}: {error} If it is cut off, copy it anew") from None
+        if frames < sound.frames * (MP3_SLACK if sound.format == "MP3" else 1):
+            raise AudioError(f"truncated audio: {spec} has {frames} of {sound.frames} samples; copy it anew")
+    return wave
+
+
+def read_header(spec: str) -> AudioHeader:
+    """Header of the audio; no sample is decoded. Raises: as read_audio, where the header shows it."""
+    _refuse_pipe(spec)
+    if arkio.split_spec(spec):
+        try:
+            return AudioHeader(*arkio.wave_header(spec), "ARK")
+        except ValueError as error:
+            raise AudioError(str(error)) from None
+    with _open(spec) as sound:
+        return AudioHeader(sound.samplerate, sound.channels, sound.frames, sound.format)
+
+
+def num_samples(spec: str) -> int:
+    """Length at 16 kHz, from the header. Raises: as read_header."""
+    header = read_header(spec)
+    return (2 * header.frames * SAMPLE_RATE + header.rate) // (2 * header.rate)  # soxr rounds half up
+
+
+def to_int16(wave: np.ndarray) -> np.ndarray:
+    """(N,) float in ±1 -> (N,) int16, clipped: what flac files and arks hold."""
+    return np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def _refuse_pipe(spec: str) -> None:
+    if spec.rstrip().endswith("|"):
+        raise AudioError(f"pipe: {spec!r} is a command; run it once and name the file it writes")
+
+
+def _open(path: str) -> soundfile.SoundFile:
+    if not os.path.isfile(path):
+        raise AudioError(f"missing file: {path}; correct the path (a relative one counts from {os.getcwd()})")
+    try:
+        return soundfile.SoundFile(path)
+    except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: headerless, by its name
+        raise AudioError(f"unreadable audio: {path}: {error}") from None
+
+
+def _check_complete(path: str, format: str) -> None:
+    """libsndfile reads a cut-off wave file as a shorter one; the other formats show it when decoded."""
+    if format not in ("WAV", "WAVEX"):
+        return
+    with open(path, "rb") as stream:
+        if stream.read(4) != b"RIFF":
+            return
+        stream.seek(0)
+        missing = read_riff_header(stream).missing_bytes
+    if missing:
+        raise AudioError(f"truncated audio: {path} lacks {missing} bytes; copy it anew")
+
+
+def _decode(sound: soundfile.SoundFile) -> tuple[np.ndarray, int]:
+    """Mono wave at 16 kHz and the number of frames decoded at the file's rate."""
+    resampler = None
+    if sound.samplerate != SAMPLE_RATE:
+        resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
+    blocks, frames = [], 0
+    while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        frames += len(block)
+        mono = _mix_down(block)
+        blocks.append(resampler.resample_chunk(mono) if resampler else mono)
+    if resampler:
+        blocks.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), frames
+
+
+def _read_ark(spec: str) -> np.ndarray:
+    try:
+        rate, samples = arkio.read_wave(spec)
+    except ValueError as error:
+        raise AudioError(str(error)) from None
+    if samples.dtype == np.uint8:  # 8-bit wave is unsigned, with silence at 128
+        samples = (samples.astype(np.float32) - 128) / 128
+    elif samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+    wave = _mix_down(samples.astype(np.float32).reshape(len(samples), -1))
+    return wave if rate == SAMPLE_RATE else soxr.resample(wave, rate, SAMPLE_RATE)
+
+
+def _mix_down(block: np.ndarray) -> np.ndarray:
+    """(N, channels) -> (N,)"""
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1)

@@ -1,0 +1,32 @@
+"""Stage 0: prove that no recording and no sentence of valid or test stands in train.
+
+Example:
+    qwen-audio check_leak --train data/asterisk_train --test data/asterisk_valid data/asterisk_test
+"""
+
+import argparse
+
+from qwen_audio.data.split import check_leak
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--train", nargs="+", required=True, metavar="DIR", help="data directories to train on"
+    )
+    parser.add_argument(
+        "--test", nargs="+", required=True, metavar="DIR", help="those of validation and test"
+    )
+
+
+def main(args: argparse.Namespace) -> None:
+    counts = check_leak(args.train, args.test)
+    print(
+        "no leak; compared "
+        + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+    )
+
+
+if __name__ == "__main__":
+    from qwen_audio.cli import run
+
+    run("check_leak")

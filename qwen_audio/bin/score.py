@@ -1,0 +1,121 @@
+"""Score what a model wrote: two files against each other, or the decoded sets of a recipe.
+
+    qwen-audio score --metric wer --protocol whisper --ref ref.txt --hyp hyp.txt
+    qwen-audio score --metric bleu --lang zh --ref ref.txt --hyp hyp.txt --json
+    qwen-audio score --results exp/results --train dump/raw/asterisk_train \\
+        --decoded exp/pretrain_small/decode/asterisk_test:dump/raw/asterisk_test
+
+Files have one `UTT TEXT` a line; an id that stands several times in --ref has several references. With
+--results the metrics are those that each task's file names; results.json and RESULTS.md are written there.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from qwen_audio.score import METRICS, compute
+
+_PAIR = "EXP/decode/SET:DUMP/SET"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--missing", choices=["error", "empty"], default="error",
+                        help="an utterance without hypothesis: an error, or the empty text")  # fmt: skip
+    files = parser.add_argument_group("two files")
+    files.add_argument("--metric", help=f"one of {', '.join(METRICS)}")
+    files.add_argument(
+        "--protocol", help="rules of the metric, e.g. qwen_audio or whisper; its first one by default"
+    )
+    files.add_argument("--lang", default="en", help="language code of the texts")
+    files.add_argument("--ref", type=Path, help="references")
+    files.add_argument("--hyp", type=Path, help="hypotheses")
+    files.add_argument("--json", action="store_true", help="print JSON")
+    recipe = parser.add_argument_group("decoded sets")
+    recipe.add_argument("--results", type=Path, help="folder for results.json and RESULTS.md")
+    recipe.add_argument("--decoded", nargs="+", default=[], metavar=_PAIR,
+                        help="folder with hyp.jsonl, and the prepared set it was decoded from")  # fmt: skip
+    recipe.add_argument("--train", nargs="*", type=Path, default=[], metavar="DUMP/SET",
+                        help="training sets; their labels make the baselines")  # fmt: skip
+    recipe.add_argument("--whisper", nargs="*", default=[], metavar="MODEL",
+                        help="Whisper models (folder or hub name) to decode asr clips with")  # fmt: skip
+    recipe.add_argument("--batch_size", type=int, default=8, help="clips that Whisper decodes at once")
+    recipe.add_argument("--num_threads", type=int, default=1, help="CPU threads of Whisper")
+    recipe.add_argument("--about", nargs="*", type=Path, default=[], metavar="FILE",
+                        help="JSON of a run: model, config, config_hash, hours, steps, seconds")  # fmt: skip
+    recipe.add_argument("--made_by", metavar="COMMAND",
+                        help="the command that RESULTS.md names; this one by default")  # fmt: skip
+
+
+def main(args: argparse.Namespace) -> None:
+    if bool(args.metric) == bool(args.results):
+        raise ValueError("write either --metric NAME --ref FILE --hyp FILE, or --results DIR --decoded …")
+    if args.metric:
+        score_files(args)
+    else:
+        score_recipe(args)
+
+
+def score_files(args: argparse.Namespace) -> None:
+    from qwen_audio.score.files import read_hypotheses, read_text
+
+    if not (args.ref and args.hyp):
+        raise ValueError(f"--metric {args.metric} needs --ref FILE and --hyp FILE")
+    refs, hyps = read_text(args.ref), read_hypotheses(args.hyp)
+    missing = [utt for utt in refs if utt not in hyps] if args.missing == "empty" else []
+    found = compute(args.metric, refs, hyps | dict.fromkeys(missing, ""), args.protocol, args.lang)
+    if args.missing == "empty":
+        found["missing"] = len(missing)
+    if args.json:
+        print(json.dumps(found, ensure_ascii=False))
+    else:
+        print("\n".join(f"{key}: {_plain(value)}" for key, value in found.items()))
+
+
+def score_recipe(args: argparse.Namespace) -> None:
+    from qwen_audio.score.recipe import score_decoded
+    from qwen_audio.score.results import write_results
+
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in args.about]
+    found = score_decoded(
+        [_pair(text) for text in args.decoded],
+        args.train,
+        args.results,
+        whisper=args.whisper,
+        batch_size=args.batch_size,
+        num_threads=args.num_threads,
+        missing=args.missing,
+    )
+    seconds = [run["seconds"] for run in runs if run.get("seconds") is not None]
+    about = {
+        "command": args.made_by or _command(sys.argv[1:]),
+        "config_hash": "+".join(str(run["config_hash"]) for run in runs if "config_hash" in run) or None,
+        "seconds": sum(seconds) if seconds else None,
+        "runs": runs,
+    }
+    write_results(args.results, about | found)
+    print(f"{args.results / 'RESULTS.md'}: scores: {len(found['rows'])}")
+
+
+def _pair(text: str) -> tuple[Path, Path]:
+    decoded, _, dump = text.partition(":")
+    if not decoded or not dump:
+        raise ValueError(f"--decoded {text!r}; write {_PAIR}")
+    return Path(decoded), Path(dump)
+
+
+def _command(words: list[str]) -> str:
+    return shlex.join(["qwen-audio", "score", *(words[1:] if words[:1] == ["score"] else words)])
+
+
+def _plain(value) -> str:
+    if isinstance(value, list):
+        return " to ".join(map(_plain, value))
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    from qwen_audio.cli import run
+
+    run("score")

@@ -1,0 +1,33 @@
+"""Stage 4: train a model on tokenised sets; the same command goes on where it was broken off.
+
+Several GPUs or machines: python -m torch.distributed.run --nproc_per_node N -m qwen_audio.bin.train ...
+
+Example:
+    qwen-audio train --config conf/pretrain.yaml --train dump/tokens/asterisk_train \\
+        --valid dump/tokens/asterisk_valid --output exp/pretrain_default --override adapter_conf.stride=2
+"""
+
+import argparse
+
+from qwen_audio.config import load_config
+from qwen_audio.train.run import train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", required=True, help="training configuration")
+    parser.add_argument("--train", nargs="+", required=True, metavar="SET", help="tokenised training sets")
+    parser.add_argument("--valid", nargs="*", default=[], metavar="SET", help="tokenised validation sets")
+    parser.add_argument("--output", required=True, help="folder of the run, such as exp/pretrain_TAG")
+    parser.add_argument("--ngpu", type=int, default=0, help="0 trains on the CPU")
+    parser.add_argument("--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration")
+
+
+def main(args: argparse.Namespace) -> None:
+    config = load_config(args.config, args.override)
+    train(config, args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
+
+
+if __name__ == "__main__":
+    from qwen_audio.cli import run
+
+    run("train")

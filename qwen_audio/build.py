@@ -1,0 +1,56 @@
+"""From a configuration to a model: the one place where components are put together."""
+
+import torch
+
+from qwen_audio.config import GIVEN
+from qwen_audio.model import AudioLLM
+from qwen_audio.registry import component_class
+from qwen_audio.tokenizer import Tokenizer
+
+KEPT_WHEN_FROZEN = "decoder.new_"  # rows of new tokens train even where the LLM around them is frozen
+
+
+def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), tasks: int = 1) -> AudioLLM:
+    """The model that ``config`` (see qwen_audio/config.py) describes, frozen where it says so.
+
+    Args:
+        ctc_tokens: token ids the CTC component can emit (stage 3 counts them).
+        tasks: number of tasks in the statistics.
+
+    Raises:
+        ValueError: naming the key, where a component is missing, its options do not fit, or
+            ``freeze_param`` matches no parameter.
+    """
+
+    def make(slot: str, *given):
+        name, options = config[slot], config[f"{slot}_conf"]
+        if name is None:
+            return None
+        return component_class(slot, name)(**dict(zip(GIVEN.get(slot, ()), given)), **options)
+
+    frontend = make("frontend")
+    encoder = make("encoder", frontend.output_size())
+    decoder = make("decoder", tokenizer.base_size, tokenizer.new_tokens)
+    adapter = make("adapter", encoder.output_size(), decoder.hidden_size)
+    ctc = make("ctc", decoder.hidden_size, list(ctc_tokens))
+    model = AudioLLM(frontend, make("specaug"), encoder, adapter, ctc, decoder, tokenizer.placeholder, tasks)
+    freeze(model, config["freeze_param"])
+    return model
+
+
+def freeze(model: torch.nn.Module, prefixes: list[str]) -> None:
+    """Freeze the parameters whose names begin with one of ``prefixes``; rows of new tokens stay trained.
+
+    Raises:
+        ValueError: if a prefix matches nothing.
+    """
+    names = dict(model.named_parameters())
+    for prefix in prefixes:
+        matched = [name for name in names if name == prefix or name.startswith(prefix + ".")]
+        if not matched:
+            roots = sorted({name.split(".")[0] for name in names})
+            raise ValueError(f"freeze_param: {prefix!r} names no parameter; they begin with {', '.join(roots)}")
+        for name in matched:
+            kept = name.startswith(KEPT_WHEN_FROZEN) and not prefix.startswith(KEPT_WHEN_FROZEN)
+            if not kept and ".lora_" not in name:
+                names[name].requires_grad_(False)

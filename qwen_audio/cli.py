@@ -1,0 +1,66 @@
+"""The console script ``qwen-audio``: one command per stage, each also ``python -m qwen_audio.bin.NAME``."""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+
+from qwen_audio import __version__
+from qwen_audio.registry import nearest
+
+
+def commands() -> list[str]:
+    """Names of all commands: the modules of qwen_audio.bin."""
+    import qwen_audio.bin
+
+    return sorted(module.name for module in pkgutil.iter_modules(qwen_audio.bin.__path__))
+
+
+def _first_line(name: str) -> str:
+    """The first line of a command's docstring, without importing what the command needs."""
+    import ast
+    from pathlib import Path
+
+    source = Path(__file__).parent / "bin" / f"{name}.py"
+    return (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+
+
+def usage() -> str:
+    width = max(map(len, commands()))
+    table = "\n".join(f"  {name:{width}}  {_first_line(name)}" for name in commands())
+    return f"usage: qwen-audio COMMAND [options]   (qwen-audio COMMAND --help says more)\n\n{table}"
+
+
+def run(name: str, argv: list[str] | None = None) -> None:
+    """Run command ``name``; a fault of the input ends it with one line on stderr and exit status 1."""
+    module = importlib.import_module(f"qwen_audio.bin.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"qwen-audio {name}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    module.add_arguments(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    args = parser.parse_args(argv)
+    try:
+        module.main(args)
+    except (ValueError, OSError) as error:
+        if args.debug:
+            raise
+        sys.exit(f"qwen-audio {name}: {' '.join(str(error).split())}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def main() -> None:
+    name, *rest = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help"):
+        print(usage())
+    elif name == "--version":
+        print(__version__)
+    elif name not in commands():
+        sys.exit(f"qwen-audio: unknown command {name!r}{nearest(name, commands())}")
+    else:
+        run(name, rest)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Training configuration: YAML with ``include``, every key checked before any data is read."""
+
+import copy
+import re
+from pathlib import Path
+
+import yaml
+
+from qwen_audio.registry import OPTIONAL, SLOTS, check_options, component_class, nearest
+from qwen_audio.train.defaults import TRAIN_DEFAULTS
+
+DEFAULTS = {
+    "frontend": "log_mel", "frontend_conf": {},
+    "specaug": None, "specaug_conf": {},
+    "encoder": "whisper", "encoder_conf": {},
+    "adapter": "pool_linear", "adapter_conf": {},
+    "ctc": None, "ctc_conf": {},
+    "decoder": "hf_causal_lm", "decoder_conf": {},
+    "timestamp_head": "tokens", "timestamp_head_conf": {},
+    "tokenizer_conf": {"pieces": 1000},
+    "freeze_param": [],
+    **TRAIN_DEFAULTS,
+}  # fmt: skip
+GIVEN = {  # constructor arguments that the model passes itself
+    "encoder": ("input_size",),
+    "adapter": ("input_size", "output_size"),
+    "ctc": ("input_size", "token_ids"),
+    "decoder": ("base_size", "new_tokens"),
+}
+PHASE_KEYS = ("steps", "loss_weights", "task_weights")
+CHOICES = {
+    "optim": ("adamw",), "scheduler": ("cosine",), "train_dtype": ("float32", "bfloat16"), "trainer": ("local", "deepspeed")
+}  # fmt: skip
+_INNER = ("optim_conf", "scheduler_conf", "batch_conf", "tokenizer_conf")
+
+
+class _Loader(yaml.SafeLoader):
+    """yaml.safe_load, but ``1e-4`` is a number: YAML 1.1 wants ``1.0e-4`` and reads the other as a text."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
+
+
+def read_yaml(path: str | Path) -> dict:
+    """A YAML mapping with ``include: other.yaml`` (relative to the file) merged below it.
+
+    Mappings are merged key by key, so a variant lists just its differences; everything else replaces. A
+    component that is swapped does not inherit the options of the one it replaces.
+    """
+    path = Path(path)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such configuration file") from None
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: the top level must be KEY: VALUE lines")
+    base = content.pop("include", None)
+    return content if base is None else merge(read_yaml(path.parent / base), content)
+
+
+def merge(base: dict, over: dict) -> dict:
+    """``over`` laid onto ``base``; see read_yaml."""
+    result = copy.deepcopy(base)
+    for slot in SLOTS:
+        if slot in over and over[slot] != base.get(slot, DEFAULTS[slot]):
+            result[f"{slot}_conf"] = {}
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = {**result[key], **value}
+        else:
+            result[key] = value
+    return result
+
+
+def load_config(path: str | Path, overrides: list[str] = ()) -> dict:
+    """The complete configuration of ``path``, defaults filled in, checked.
+
+    Args:
+        overrides: ``key=value`` or ``key.inner=value``, values in YAML, such as ``adapter_conf.stride=2``.
+
+    Raises:
+        ValueError: naming the key or component that is unknown and the nearest valid one.
+    """
+    config = read_yaml(path)
+    for item in overrides:
+        key, sign, value = item.partition("=")
+        if not sign:
+            raise ValueError(f"override {item!r}: write key=value")
+        value = yaml.load(value, _Loader)
+        for part in reversed(key.split(".")[1:]):
+            value = {part: value}
+        config = merge(config, {key.split(".")[0]: value})
+    for key in config:
+        if key not in DEFAULTS:
+            raise ValueError(f"{path}: unknown key {key!r}{nearest(key, DEFAULTS)}")
+    config = with_all_keys(config)
+    try:
+        check_config(config)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return config
+
+
+def with_all_keys(config: dict) -> dict:
+    """``config`` with the defaults of the keys it leaves out, and of the inner keys of what is not a component."""
+    full = {**copy.deepcopy(DEFAULTS), **config}
+    for key in _INNER:
+        if isinstance(full[key], dict):  # check_config tells the user if not
+            full[key] = {**DEFAULTS[key], **full[key]}
+    return full
+
+
+def check_config(config: dict) -> None:
+    """Raises: ValueError for a component, option, phase or choice that does not exist, with the nearest one."""
+    for key, valid in CHOICES.items():
+        if config[key] not in valid:
+            raise ValueError(f"{key}: {config[key]!r} is no choice{nearest(config[key], valid)}")
+    for key, default in DEFAULTS.items():
+        for kind, form in ((dict, "KEY: VALUE lines"), (list, "a list")):
+            if isinstance(default, kind) and not isinstance(config[key], kind):
+                raise ValueError(f"{key} is {config[key]!r}; write {form}")
+    for key in _INNER:
+        for inner in config[key]:
+            if inner not in DEFAULTS[key]:
+                raise ValueError(f"{key}.{inner}: no such option{nearest(inner, DEFAULTS[key])}")
+    for i, phase in enumerate(config["phases"]):
+        if not isinstance(phase, dict):
+            raise ValueError(f"phases[{i}] is {phase!r}; write {{{': ..., '.join(PHASE_KEYS)}: ...}}")
+        for key in phase:
+            if key not in PHASE_KEYS:
+                raise ValueError(f"phases[{i}].{key}: no such key{nearest(key, PHASE_KEYS)}")
+        if not isinstance(phase.get("steps"), int) or phase["steps"] < 1:
+            raise ValueError(f"phases[{i}].steps is {phase.get('steps')!r}; write a whole number from 1 on")
+        for term in phase.get("loss_weights", {}):
+            if term not in ("lm", "ctc"):
+                raise ValueError(f"phases[{i}].loss_weights.{term}: no such loss{nearest(term, ('lm', 'ctc'))}")
+        if phase.get("loss_weights", {}).get("ctc") and config["ctc"] is None:
+            raise ValueError(f"phases[{i}].loss_weights.ctc needs a ctc component; write ctc: embedding")
+    for slot in SLOTS:
+        name, options = config[slot], config[f"{slot}_conf"]
+        if name is None:
+            if slot not in OPTIONAL:
+                raise ValueError(f"{slot}: null; this slot must be filled{nearest('', SLOTS[slot])}")
+            continue
+        component_class(slot, name)
+        check_options(slot, name, options, set(GIVEN.get(slot, ())))
+
+
+def max_steps(config: dict) -> int:
+    """Optimizer steps of all phases together."""
+    return sum(phase["steps"] for phase in config["phases"])

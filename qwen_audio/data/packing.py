@@ -1,0 +1,149 @@
+"""Rows of like length into batches under a budget of decoder positions, audio seconds and examples."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.token_set import BLOCK, TokenSet
+
+ENTRY_DTYPE = np.dtype([("set", "<i4"), ("row", "<i8"), ("speed", "<f8")])  # one row of one of the sets
+BUDGET_KEYS = ("max_positions", "max_seconds", "max_examples")
+UNLIMITED = 1 << 60
+
+FramesOf = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a batch may hold, padding included: rows x longest row.
+
+    Attributes:
+        positions: decoder positions, audio frames and text tokens.
+        samples: audio samples at 16 kHz.
+        examples: rows.
+    """
+
+    positions: int = UNLIMITED
+    samples: int = UNLIMITED
+    examples: int = UNLIMITED
+
+    @classmethod
+    def from_config(cls, batch_conf: dict, parts: int = 1) -> "Budget":
+        """The budget of one of ``parts`` equal parts of a batch. Raises: ValueError if there is none."""
+        given = {name: batch_conf[name] for name in BUDGET_KEYS if batch_conf.get(name) is not None}
+        if not given:
+            raise ValueError(f"batch_conf limits nothing; give at least one of {', '.join(BUDGET_KEYS)}")
+        limits = {}
+        for name, value in given.items():
+            limits[name] = int(value * (SAMPLE_RATE if name == "max_seconds" else 1)) // parts
+            if limits[name] < 1:
+                raise ValueError(f"batch_conf.{name} is {value} for {parts} part(s) (accum_grad); raise it")
+        return cls(*(limits.get(name, UNLIMITED) for name in BUDGET_KEYS))
+
+    def scaled(self, share: float) -> "Budget":
+        return Budget(
+            *(max(1, -int(-limit * share // 1)) for limit in (self.positions, self.samples, self.examples))
+        )
+
+
+def perturbed_samples(samples: np.ndarray, speed: np.ndarray) -> np.ndarray:
+    """Length of a clip of ``samples`` played at ``speed`` times its speed."""
+    return np.rint(samples / speed).astype(np.int64)
+
+
+def measure(
+    sets: Sequence[TokenSet], entries: np.ndarray, frames_of: FramesOf
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decoder positions (frames and text tokens) and audio samples of each entry: (N,), (N,) int64."""
+    positions, samples = np.zeros(len(entries), np.int64), np.zeros(len(entries), np.int64)
+    for number in np.unique(entries["set"]):
+        mine = np.flatnonzero(entries["set"] == number)
+        rows = sets[number].rows[entries["row"][mine]]
+        samples[mine] = perturbed_samples(rows["samples"], entries["speed"][mine])
+        positions[mine] = frames_of(samples[mine]) + rows["prompt"] + rows["target"]
+    return positions, samples
+
+
+def pack(positions: np.ndarray, samples: np.ndarray, budget: Budget) -> list[int]:
+    """Cut rows, sorted by falling ``positions``, into the fewest neighbouring groups within ``budget``.
+
+    Returns: the end of each group. A row that is above the budget by itself stands alone.
+    """
+    ends, begin = [], 0
+    while begin < len(positions):
+        most = min(len(positions) - begin, budget.examples, budget.positions // max(1, int(positions[begin])))
+        most = max(1, most)
+        longest = np.maximum.accumulate(samples[begin : begin + most])
+        padded = longest * np.arange(1, most + 1)  # never falls, so what fits is a prefix
+        begin += max(1, int((padded <= budget.samples).sum()))
+        ends.append(begin)
+    return ends
+
+
+def pack_evenly(positions: np.ndarray, samples: np.ndarray, budget: Budget, multiple: int = 1) -> list[int]:
+    """As pack, but into a number of groups that ``multiple`` divides, and all about equally full.
+
+    Without it the last group would hold a few left-over rows, whose gradient counts as much as a full one's.
+    Groups are empty only where there are fewer rows than ``multiple``.
+    """
+    groups = -(-len(pack(positions, samples, budget)) // multiple) * multiple
+    low, high = 0.0, 1.0
+    for _ in range(8):
+        middle = (low + high) / 2
+        if len(pack(positions, samples, budget.scaled(middle))) <= groups:
+            high = middle
+        else:
+            low = middle
+    ends = pack(positions, samples, budget.scaled(high))
+    while len(ends) < groups:  # equal lengths may leave no scale with just this number
+        sizes = np.diff([0, *ends])
+        largest = int(sizes.argmax())
+        ends.insert(largest, ends[largest] - int(sizes[largest]) // 2)
+    return ends
+
+
+def check_rows(
+    sets: Sequence[TokenSet], tasks: list[str], budget: Budget, frames_of: FramesOf, slowest: dict
+) -> None:
+    """Look at every row once, in blocks.
+
+    Args:
+        slowest: task -> smallest speed its clips are played at, where it is not 1.
+
+    Raises:
+        ValueError: naming the utterance that is above the budget by itself, or too short for one frame.
+    """
+    for number, data in enumerate(sets):
+        for task in tasks:
+            rows = data.rows_of(task)
+            for begin in range(0, len(rows), BLOCK):
+                entries = np.zeros(len(rows[begin : begin + BLOCK]), ENTRY_DTYPE)
+                entries["set"], entries["row"] = number, rows[begin : begin + BLOCK]
+                entries["speed"] = slowest.get(task, 1.0)
+                positions, samples = measure(sets, entries, frames_of)
+                for name, value, limit in (
+                    ("max_positions", positions, budget.positions),
+                    ("max_seconds", samples, budget.samples),
+                ):
+                    if value.max() > limit:
+                        _refuse(data, entries[int(value.argmax())], name, int(value.max()), limit, task)
+                empty = (samples > 0) & (frames_of(samples) < 1)
+                if empty.any():
+                    worst = int(empty.argmax())
+                    raise ValueError(
+                        f"{data.folder}: utterance {data.utt_id(entries['row'][worst])}"
+                        f" ({samples[worst]} samples) is too short for one decoder frame;"
+                        " raise the shortest length of stage 1"
+                    )
+
+
+def _refuse(data: TokenSet, entry: np.void, name: str, value: int, limit: int, task: str) -> None:
+    unit = SAMPLE_RATE if name == "max_seconds" else 1
+    speed = f" at speed {entry['speed']}" if entry["speed"] != 1 else ""
+    raise ValueError(
+        f"{data.folder}: utterance {data.utt_id(entry['row'])} (task {task}{speed}) takes {value / unit:g},"
+        f" above batch_conf.{name} of {limit / unit:g} for one part of a batch; raise batch_conf.{name},"
+        " lower accum_grad, or drop such clips in stage 1"
+    )

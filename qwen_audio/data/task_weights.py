@@ -1,0 +1,51 @@
+"""How often each task is drawn: from the weights of a phase, or from hours of audio."""
+
+
+def head(task: str) -> str:
+    """``asr/en`` -> ``asr``"""
+    return task.partition("/")[0]
+
+
+def spread(given: dict[str, float], hours: dict[str, float]) -> dict[str, float]:
+    """Weights of tasks from those in YAML: ``asr`` covers what is left of ``asr/en``, ``asr/fr`` by hours."""
+    weights = {}
+    for name, weight in given.items():
+        parts = [task for task in hours if task.startswith(f"{name}/") and task not in given]
+        if name in hours or not parts:
+            weights[name] = weight
+        else:
+            total = sum(hours[task] for task in parts)
+            weights.update({task: weight * hours[task] / total for task in parts})
+    return weights
+
+
+def phase_weights(
+    number: int, phase: dict, hours: dict[str, float], counts: dict[str, int], temperature: float
+) -> dict[str, float]:
+    """task -> its share of the examples drawn in a phase; tasks without a share are left out.
+
+    Args:
+        number: of the phase, for messages.
+        phase: its ``task_weights`` count, spread over languages; without them hours ** (1 / temperature).
+        hours: of audio per task.
+        counts: examples per task.
+
+    Raises:
+        ValueError: for a weight of a task without examples, or none above 0.
+    """
+    given = phase.get("task_weights")
+    by_hours = {task: value ** (1 / temperature) for task, value in hours.items()}
+    if given is None and not all(hours.values()):
+        silent = next(task for task, value in hours.items() if not value)
+        raise ValueError(f"task {silent} has no audio to weigh it by; give phases[{number}].task_weights")
+    weights = by_hours if given is None else spread(given, by_hours)
+    for task, weight in weights.items():
+        if weight < 0 or weight and not counts.get(task):
+            raise ValueError(
+                f"phases[{number}].task_weights.{task} is {weight}, but the sets have"
+                f" {counts.get(task, 0)} such examples; they have {counts}"
+            )
+    total = sum(weights.values())
+    if not total > 0:
+        raise ValueError(f"phases[{number}].task_weights are all zero; give one task a weight above 0")
+    return {task: weight / total for task, weight in weights.items() if weight}

@@ -1,0 +1,110 @@
+"""Stage 2: examples and tags to token ids (``dump/tokens/SET``), with the tokenizer of the run."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from qwen_audio.data.token_set import TokenSetWriter
+from qwen_audio.progress import progress
+from qwen_audio.task_spec import WORDS, TaskSpec
+from qwen_audio.tokenizer import Tokenizer, build_from_hub, train_sentencepiece
+
+
+def make_tokenizer(config: dict, train: Iterable[Path], tasks: dict[str, TaskSpec], out: Path) -> Tokenizer:
+    """The tokenizer of a run in folder ``out``.
+
+    The LLM's own where the decoder is pretrained; else a sentencepiece model trained on the answers of
+    the training sets.
+
+    Args:
+        train: formatted training sets (``dump/FEATS/SET``).
+    """
+    model = config["decoder_conf"].get("model")
+    if model:
+        build_from_hub(model, out)
+    else:
+        rows = (json.loads(line) for folder in train for line in open(Path(folder) / "examples.jsonl", "rb"))
+        answers = (tasks[row["task"]].target_pieces(row) for row in rows)
+        texts = (text for pieces in answers for text, is_tag in pieces if not is_tag)
+        train_sentencepiece(texts, out, config["tokenizer_conf"]["pieces"])
+    return Tokenizer(out)
+
+
+def tokenize(source: Path, target: Path, tokenizer: Tokenizer, tasks: dict[str, TaskSpec], only: list[str] = ()) -> Counter:
+    """Write the tokenised set ``target`` from the formatted set ``source``; returns rows per task.
+
+    Every row of an utterance whose transcript is known carries it as CTC target, whatever its task.
+
+    Args:
+        only: tasks to take; by default all.
+
+    Raises:
+        ValueError: if a task of ``only`` has no YAML, or nothing is left.
+    """
+    source = Path(source)
+    for name in only:
+        if name not in tasks:
+            raise ValueError(f"--tasks: {name!r} has no recipes/tasks/{name}.yaml; there are {', '.join(tasks)}")
+    scp = "feats.scp" if (source / "feats.scp").exists() else "wav.scp"
+    counts = Counter()
+    with TokenSetWriter(target) as writer:
+        with open(source / scp, encoding="utf-8") as audio, open(source / "utt2num_samples", encoding="utf-8") as lengths:
+            places = (line.rstrip("\n").split(" ", 1) for line in audio)
+            samples = (int(line.split()[1]) for line in lengths)
+            spoken = zip(places, samples)
+            at, utt_row = None, -1
+            for utt, rows in progress(_utterances(source / "examples.jsonl"), None, f"tokenize {source}"):
+                transcript = _transcript(rows, tasks)
+                ctc = tokenizer.encode(transcript) if transcript else []
+                for offset, row in rows:
+                    if only and row["task"] not in only:
+                        continue
+                    while at is None or at[0][0] != utt:
+                        at = next(spoken)
+                        utt_row = -1
+                    if utt_row < 0:
+                        utt_row = writer.add_audio(utt, at[0][1])
+                    spec = tasks[row["task"]]
+                    prompt = tokenizer.encode_pieces(spec.prompt_pieces(row))
+                    answer = [*tokenizer.encode_pieces(spec.target_pieces(row)), tokenizer.end]
+                    writer.add(prompt, answer, ctc, at[1], spec.stream(row), utt_row, offset)
+                    counts[row["task"]] += 1
+        if not counts:
+            raise ValueError(f"{source}: no example is left; it has none of the tasks {', '.join(only) or 'known'}")
+        writer.close(
+            {
+                "tokenizer": str(tokenizer.folder),
+                "pad": tokenizer.pad,
+                "placeholder": tokenizer.placeholder,
+                "examples": str(source / "examples.jsonl"),
+                "feats_type": "fbank" if scp == "feats.scp" else "raw",
+            }
+        )
+    return counts
+
+
+def _utterances(path: Path) -> Iterator[tuple[str, list[tuple[int, dict]]]]:
+    """(utterance, its (byte offset, example) pairs) in the file's order."""
+
+    def rows():
+        offset = 0
+        with open(path, "rb") as stream:
+            for line in stream:
+                yield offset, json.loads(line)
+                offset += len(line)
+
+    for utt, group in groupby(rows(), key=lambda pair: pair[1]["utt"]):
+        yield utt, list(group)
+
+
+def _transcript(rows: list[tuple[int, dict]], tasks: dict[str, TaskSpec]) -> str | None:
+    """The words spoken in an utterance, from whichever of its examples holds them."""
+    for _, row in rows:
+        if tasks[row["task"]].transcribes:
+            return row["text"]
+    for _, row in rows:
+        if WORDS in row:
+            return " ".join(word for _, _, word in row[WORDS])
+    return None

@@ -1,0 +1,81 @@
+"""Decoder: any Hugging Face causal language model; frozen, fully trained, or with LoRA."""
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from qwen_audio.backbone import resolve
+from qwen_audio.decoder.causal import CausalDecoder, initial_rows
+from qwen_audio.registry import nearest
+
+
+class HfCausalLm(CausalDecoder):
+    """The LLM of Qwen-Audio: Qwen-7B there, any causal LM here.
+
+    Args:
+        base_size: the LLM's own tokens; embedding rows past them (some models keep spare ones) are not used.
+        new_tokens: tokens appended to the LLM's vocabulary, in order (qwen_audio/tags.py).
+        model: hub name or folder.
+        pretrained: load its weights; False starts from random ones of the same shape.
+        lora: options of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``; the base weights are then
+            frozen. By default every linear layer gets an adapter.
+        gradient_checkpointing: recompute activations in the backward pass, for memory.
+
+    Raises:
+        ValueError: if ``lora`` holds an option that peft does not have.
+    """
+
+    def __init__(
+        self,
+        base_size: int,
+        new_tokens: list[str],
+        model: str,
+        pretrained: bool = True,
+        lora: dict | None = None,
+        gradient_checkpointing: bool = False,
+    ):
+        super().__init__()
+        model = resolve(model)
+        if pretrained:
+            self.lm = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        else:
+            self.lm = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model))
+        base = self.lm.get_input_embeddings().weight
+        head = self.lm.get_output_embeddings().weight
+        self.base_size = base_size
+        self.hidden_size = base.shape[1]
+        self.vocab_size = base_size + len(new_tokens)
+        if new_tokens:
+            self.new_rows = torch.nn.Parameter(initial_rows(base[:base_size], new_tokens))
+            if head is not base:
+                self.new_output_rows = torch.nn.Parameter(initial_rows(head[:base_size], new_tokens))
+        if gradient_checkpointing:
+            self.lm.gradient_checkpointing_enable({"use_reentrant": False})
+        if lora is not None:
+            self._add_lora(lora)
+
+    def _add_lora(self, options: dict):
+        from peft import LoraConfig, inject_adapter_in_model
+
+        valid = LoraConfig.__dataclass_fields__
+        for key in options:
+            if key not in valid:
+                raise ValueError(f"decoder_conf.lora.{key}: no such option{nearest(key, valid)}")
+        self.lm.requires_grad_(False)
+        inject_adapter_in_model(LoraConfig(**{"target_modules": "all-linear", **options}), self.lm)
+
+    def base_rows(self) -> Tensor:
+        return self.lm.get_input_embeddings().weight[: self.base_size]
+
+    def base_output_rows(self) -> Tensor:
+        return self.lm.get_output_embeddings().weight[: self.base_size]
+
+    def forward(self, embeddings: Tensor, attention_mask: Tensor, position_ids: Tensor, cache=None, use_cache=False):
+        out = self.lm.get_decoder()(
+            inputs_embeds=embeddings,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=use_cache,
+        )
+        return out.last_hidden_state, out.past_key_values

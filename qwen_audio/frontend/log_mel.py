@@ -1,0 +1,80 @@
+"""Frontend: Whisper's log-mel spectrogram, computed on the device for clips of any length."""
+
+import functools
+
+import numpy as np
+import torch
+from espnet2.asr.frontend.abs_frontend import AbsFrontend
+from torch import Tensor
+
+from qwen_audio.audio import HOP, N_FFT, SAMPLE_RATE
+
+CHUNK = 30 * SAMPLE_RATE  # samples; Whisper fills shorter clips up with silence
+
+
+@functools.lru_cache
+def mel_filters(n_mels: int) -> Tensor:
+    """Slaney-normalised mel filters, (n_mels, N_FFT // 2 + 1), as Whisper's feature extractor uses."""
+    from transformers.audio_utils import mel_filter_bank
+
+    bank = mel_filter_bank(N_FFT // 2 + 1, n_mels, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, "slaney", "slaney")
+    return torch.from_numpy(bank.T).float()
+
+
+def log_mel(wave: Tensor, lengths: Tensor, n_mels: int = 80) -> tuple[Tensor, Tensor]:
+    """Log-mel features with Whisper's scaling, the same for a clip alone and zero-padded in a batch.
+
+    The clip counts as followed by silence, as in Whisper's 30 s padding: the clamp at 8 below the
+    maximum (in log10) takes the same value, that of frames past the clip's own included, which still hear
+    its end. A clip of 30 s and more ends in its own reflection, as there. A clip has ``samples // HOP``
+    frames, at least one.
+
+    Shapes: wave (B, N) in ±1, lengths (B,) samples -> (B, T, n_mels) float32, (B,) frames; zeros past the end.
+    """
+    wave = wave.float()
+    half = N_FFT // 2
+    frames = (lengths // HOP).clamp(min=1)
+    longest = int(max(wave.shape[1] // HOP, 1))
+    with_sound = (frames + 3).clamp(max=CHUNK // HOP)  # three more frames still hear its end
+    heard = torch.where(lengths < CHUNK, with_sound, frames)
+    wave = torch.nn.functional.pad(wave, (0, (longest + 2) * HOP + half - wave.shape[1]))
+    step = torch.arange(1, half + 1, device=wave.device)
+    last = lengths[:, None] - 1
+    echo = wave.gather(1, (last - step).clamp(min=0)) * (lengths >= CHUNK)[:, None]
+    wave = wave.scatter(1, last + step, echo)
+    wave = torch.cat([wave[:, 1 : half + 1].flip(1), wave], dim=1)
+    window = torch.hann_window(N_FFT, device=wave.device)
+    spectrum = torch.stft(wave, N_FFT, HOP, window=window, center=False, return_complex=True)
+    power = spectrum.abs() ** 2
+    mel = mel_filters(n_mels).to(wave.device) @ power
+    log = mel.clamp(min=1e-10).log10()
+    at = torch.arange(log.shape[2], device=wave.device)
+    peak = log.masked_fill((at >= heard[:, None])[:, None], -10.0).amax(dim=(1, 2), keepdim=True)
+    scaled = (torch.maximum(log, peak - 8.0) + 4.0) / 4.0 * (at < frames[:, None])[:, None]
+    return scaled[..., :longest].transpose(1, 2), frames
+
+
+class LogMel(AbsFrontend):
+    """Raw audio to Whisper log-mel features; features extracted before (stage 1, fbank) pass through.
+
+    Args:
+        n_mels: 80 for Whisper up to large-v2 and Qwen-Audio, 128 for large-v3.
+    """
+
+    def __init__(self, n_mels: int = 80):
+        super().__init__()
+        self.n_mels = n_mels
+
+    def output_size(self) -> int:
+        return self.n_mels
+
+    def num_frames(self, samples: int) -> int:
+        """Frames of a clip of ``samples`` at 16 kHz."""
+        return np.maximum(samples // HOP, 1)
+
+    def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Shapes: input (B, N) audio or (B, T, n_mels) features, input_lengths (B,) -> (B, T, n_mels), (B,)."""
+        if input.dim() == 3:
+            return input.float(), input_lengths
+        with torch.no_grad(), torch.autocast(input.device.type, enabled=False):
+            return log_mel(input, input_lengths, self.n_mels)

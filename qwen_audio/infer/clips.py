@@ -1,0 +1,75 @@
+"""A batch of clips, encoded and read by the decoder once, then asked any number of prompts."""
+
+import torch
+from torch import Tensor
+
+from qwen_audio.infer.grammar import Grammar
+from qwen_audio.infer.load import LoadedModel
+from qwen_audio.infer.prefix import Prefix
+from qwen_audio.infer.search import CtcVocabulary, Hypothesis, SearchOptions, search
+
+
+class Clips:
+    """The audio part of the prompts, up to the placeholder, is the same for all tasks of a clip.
+
+    Args:
+        clips: (N_i,) samples at 16 kHz or (T_i, mels) features.
+        samples: length of each at 16 kHz.
+        prompts: a prompt of each, holding one placeholder.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, loaded: LoadedModel, clips: list[Tensor], samples: list[int], prompts: list[list[int]]):
+        self.loaded, self.device = loaded, loaded.device
+        self.samples = torch.tensor(samples, device=self.device)
+        self.frames, self.frame_lengths = loaded.encode(clips)
+        self.heads = [prompt[: self._audio_at(prompt) + 1] for prompt in prompts]
+        text, text_lengths = _pad(self.heads, self.device)
+        inputs, mask, _, _ = loaded.model.decode_inputs(text, text_lengths, self.frames, self.frame_lengths)
+        empty = Prefix.empty(len(clips), self.device)
+        self.prefix = empty.extend(loaded.model.decoder, inputs, mask.sum(1))
+
+    def _audio_at(self, prompt: list[int]) -> int:
+        return list(prompt).index(self.loaded.tokenizer.placeholder)
+
+    @torch.inference_mode()
+    def answer(
+        self, which: list[int], prompts: list[list[int]], grammar: Grammar, options: SearchOptions
+    ) -> list[Hypothesis]:
+        """The model's answer to each prompt.
+
+        Args:
+            which: the clip each prompt is about.
+
+        Raises:
+            ValueError: if ``options.ctc_weight`` asks for a CTC component that the model lacks.
+        """
+        model, decoder = self.loaded.model, self.loaded.model.decoder
+        rest = []
+        for clip, prompt in zip(which, prompts, strict=True):
+            head = len(self.heads[clip])
+            assert list(prompt[:head]) == list(self.heads[clip]), "prompts of a clip differ before the audio"
+            rest.append(prompt[head:])
+        rows = torch.tensor(which, device=self.device)
+        text, lengths = _pad(rest, self.device)
+        prefix = self.prefix.select(rows).extend(decoder, decoder.embed(text), lengths)
+        ctc = None
+        if options.ctc_weight:
+            if model.ctc is None:
+                raise ValueError(
+                    f"ctc_weight is {options.ctc_weight}, but the model has no ctc component;"
+                    " set it to 0, or train one with ctc: embedding"
+                )
+            columns = model.ctc.columns(torch.arange(decoder.vocab_size, device=self.device))
+            log_probs = model.ctc_log_probs(self.frames)[rows]
+            ctc = CtcVocabulary(log_probs, self.frame_lengths[rows], columns, self.loaded.tokenizer.end)
+        return search(
+            decoder, prefix, grammar.to(self.device), self.samples[rows], self.loaded.tokenizer.end, options, ctc
+        )
+
+
+def _pad(rows: list[list[int]], device: str) -> tuple[Tensor, Tensor]:
+    """(B, L) zero-padded and lengths (B,)."""
+    tensors = [torch.tensor(row, dtype=torch.long, device=device) for row in rows]
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True), lengths

@@ -1,0 +1,212 @@
+"""Stage 7: decode a tokenised set into hyp.jsonl."""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from qwen_audio.arkio import read_matrix
+from qwen_audio.audio import SAMPLE_RATE, read_audio
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.infer.clips import Clips
+from qwen_audio.infer.grammar import Grammar, grammar_of
+from qwen_audio.infer.load import LoadedModel
+from qwen_audio.infer.options import InferenceConfig
+from qwen_audio.infer.requests import Request, batches, count_by_task, read_requests, task_of
+from qwen_audio.progress import progress
+from qwen_audio.registry import nearest
+from qwen_audio.task_spec import TaskSpec
+
+HYP, PARTIAL, SUMMARY = "hyp.jsonl", "hyp.partial.jsonl", "summary.json"
+
+
+def decode(
+    loaded: LoadedModel,
+    data: TokenSet,
+    output: str | Path,
+    config: InferenceConfig,
+    specs: dict[str, TaskSpec],
+    tasks: list[str] | None = None,
+    label: str = "",
+) -> dict:
+    """Decode ``data`` and write hyp.jsonl and summary.json into ``output``.
+
+    Rows are added to hyp.partial.jsonl as they are decoded; called again after a break with the same model and
+    options, it goes on from there. hyp.jsonl appears, complete and sorted by utterance, at the end.
+
+    Args:
+        tasks: those to decode; by default all that both the set and the model have.
+        label: what identifies the model, to tell whether a partial file is its.
+
+    Returns:
+        the summary: texts, utterances, seconds (wall), audio_seconds, looped, cut, real_time_factor …
+
+    Raises:
+        ValueError: if the set was tokenised for another model, has no such task, or audio cannot be read.
+    """
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    _check(loaded, data)
+    requests = read_requests(data, _choose(loaded, data, tasks), specs)
+    partial = _Partial(output / PARTIAL, {"model": label, "options": dataclasses.asdict(config), "set": _name(data)})
+    waiting = [request for request in requests if request.key not in partial.done]
+    if len(waiting) < len(requests):
+        print(f"{output}: {len(requests) - len(waiting)} texts were decoded before the break", flush=True)
+    begin = time.monotonic()
+    with partial:
+        for row in progress(_decode(loaded, data, waiting, config, specs), len(waiting), f"decode {data.folder.name}"):
+            partial.add(row)
+    seconds = time.monotonic() - begin
+    rows = [partial.done[key] for key in sorted(request.key for request in requests)]
+    with open(output / f"{HYP}.new", "w", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    summary = _summary(requests, waiting, rows, seconds)
+    (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    os.replace(output / f"{HYP}.new", output / HYP)
+    partial.path.unlink()
+    return summary
+
+
+def report(summary: dict) -> str:
+    """The summary as one line."""
+    return (
+        f"{summary['texts']} texts ({summary['by_task']}) of {summary['utterances']} utterances,"
+        f" {summary['audio_seconds']:.0f} s of audio, in {summary['seconds']:.0f} s:"
+        f" {summary['utterances_per_second']:.2f} utterances/s, real-time factor {summary['real_time_factor']:.3f};"
+        f" {summary['looped']} looped, {summary['cut']} cut at max_new_tokens"
+    )
+
+
+def _decode(loaded, data, requests: list[Request], config: InferenceConfig, specs) -> Iterator[dict]:
+    grammars: dict[str, Grammar] = {}
+    for name in dict.fromkeys(request.task for request in requests):
+        grammars[name] = grammar_of(specs[name], loaded.tokenizer)
+    for batch in batches(requests, **config.batch_conf, rate=SAMPLE_RATE):
+        first = {request.utt: request for request in reversed(batch)}
+        place = {utt: number for number, utt in enumerate(first)}
+        clips = Clips(
+            loaded,
+            [_read(data, request.row) for request in first.values()],
+            [request.samples for request in first.values()],
+            [_prompt(data, request.row) for request in first.values()],
+        )
+        for task in dict.fromkeys(request.task for request in batch):
+            asked = [request for request in batch if request.task == task]
+            answers = clips.answer(
+                [place[request.utt] for request in asked],
+                [_prompt(data, request.row) for request in asked],
+                grammars[task],
+                config.search_options(specs[task]),
+            )
+            for request, answer in zip(asked, answers, strict=True):
+                yield {
+                    "utt": request.utt,
+                    "task": task,
+                    "audio_lang": request.audio_lang,
+                    "text_lang": request.text_lang,
+                    "hyp": loaded.tokenizer.decode(answer.tokens),
+                    "tokens": len(answer.tokens),
+                    "looped": answer.looped,
+                    "ended": answer.ended,
+                    "seconds": request.samples / SAMPLE_RATE,
+                }
+
+
+def _prompt(data: TokenSet, row: int) -> list[int]:
+    return data.text(row)[: data.rows[row]["prompt"]].tolist()
+
+
+def _read(data: TokenSet, row: int) -> torch.Tensor:
+    """(N,) samples or (T, mels) features."""
+    read = read_matrix if data.meta["feats_type"] == "fbank" else read_audio
+    return torch.from_numpy(read(data.audio_spec(row)))
+
+
+def _check(loaded: LoadedModel, data: TokenSet) -> None:
+    tokenizer = loaded.tokenizer
+    made, ours = (data.meta["placeholder"], data.meta["pad"]), (tokenizer.placeholder, tokenizer.pad)
+    if made != ours:
+        raise ValueError(
+            f"{data.folder} was tokenised by {data.meta['tokenizer']}, not by the model's tokenizer"
+            f" {tokenizer.folder}; run stage 2 for this model"
+        )
+
+
+def _choose(loaded: LoadedModel, data: TokenSet, tasks: list[str] | None) -> list[str]:
+    present = list(dict.fromkeys(map(task_of, data.tasks)))
+    for task in tasks or []:
+        if task not in present:
+            raise ValueError(f"{data.folder} has no task {task!r}{nearest(task, present)}")
+    if tasks:
+        return list(tasks)
+    chosen = [task for task in present if task in loaded.tasks]
+    left_out = [task for task in present if task not in loaded.tasks]
+    if left_out:
+        print(f"{data.folder}: not decoded, because the model was not trained on them: {', '.join(left_out)}")
+    if not chosen:
+        raise ValueError(f"{data.folder} has none of the model's tasks ({', '.join(loaded.tasks)}); name some: --tasks")
+    return chosen
+
+
+def _name(data: TokenSet) -> str:
+    return data.meta["sha256"]
+
+
+def _summary(requests: list[Request], decoded: list[Request], rows: list[dict], seconds: float) -> dict:
+    """Rates are of what was decoded in this call."""
+    clips = {request.utt: request.samples / SAMPLE_RATE for request in decoded}
+    return {
+        "texts": len(rows),
+        "by_task": count_by_task(requests),
+        "utterances": len({request.utt for request in requests}),
+        "audio_seconds": sum(clips.values()),
+        "seconds": seconds,
+        "utterances_per_second": len(clips) / max(seconds, 1e-9),
+        "real_time_factor": seconds / max(sum(clips.values()), 1e-9),
+        "looped": sum(row["looped"] for row in rows),
+        "cut": sum(not row["ended"] and not row["looped"] for row in rows),
+    }
+
+
+class _Partial:
+    """hyp.partial.jsonl: a first line that says what is being decoded, then a row per text.
+
+    Attributes:
+        done: rows by the key of their request.
+    """
+
+    def __init__(self, path: Path, header: dict):
+        self.path, self.done, self._stream = path, {}, None
+        self._whole = 0  # bytes up to the last whole line
+        header = json.loads(json.dumps(header))
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        lines = lines[: len(lines) - (bool(lines) and not lines[-1].endswith(b"\n"))]
+        if lines and json.loads(lines[0]) == header:
+            self._whole = sum(map(len, lines))
+            for line in lines[1:]:
+                self._keep(json.loads(line))
+        else:
+            path.write_text(json.dumps(header) + "\n", encoding="utf-8")
+            self._whole = path.stat().st_size
+
+    def __enter__(self) -> "_Partial":
+        self._stream = open(self.path, "r+b")
+        self._stream.truncate(self._whole)
+        self._stream.seek(self._whole)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stream.close()
+
+    def add(self, row: dict) -> None:
+        self._stream.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+        self._stream.flush()
+        self._keep(row)
+
+    def _keep(self, row: dict) -> None:
+        key = row["utt"], row["task"], row["audio_lang"] or "", row["text_lang"] or ""
+        self.done[key] = row

@@ -1,0 +1,121 @@
+"""Load a trained model for inference from its folder (qwen_audio/model_folder.py)."""
+
+import contextlib
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from qwen_audio.build import build_model
+from qwen_audio.config import load_config
+from qwen_audio.infer.requests import task_of
+from qwen_audio.model import AudioLLM
+from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, backbones, tied
+from qwen_audio.registry import nearest
+from qwen_audio.tokenizer import Tokenizer
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready for inference.
+
+    Attributes:
+        tasks: names of the tasks it was trained on, such as ``asr``.
+        dtype: of the decoder's weights; with bfloat16 the encoder computes under autocast.
+    """
+
+    model: AudioLLM
+    tokenizer: Tokenizer
+    config: dict
+    tasks: list[str]
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    @torch.inference_mode()
+    def encode(self, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Audio to decoder embeddings.
+
+        Shapes: clips (N_i,) samples at 16 kHz or (T_i, mels) features -> (A, T', E), frames of each (A,).
+        """
+        lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
+        speech = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
+        half = self.dtype != torch.float32
+        with torch.autocast(self.device.split(":")[0], self.dtype) if half else contextlib.nullcontext():
+            return self.model.encode(speech, lengths)
+
+
+def load_model(folder: str | Path, device: str = "cpu", dtype: str = "float32") -> LoadedModel:
+    """The model that ``export_model`` wrote; pretrained weights of its backbones are not needed.
+
+    LoRA matrices are added to the weights they belong to: the same function with a third of the matrix products.
+
+    Args:
+        dtype: ``bfloat16`` is several times faster where the CPU has AMX (or on a GPU), and rounds more.
+
+    Raises:
+        ValueError: if a file is missing, a tensor is missing, left over or of another shape; names the first few.
+    """
+    folder = Path(folder)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype {dtype!r}{nearest(dtype, DTYPES)}")
+    for name in (CONFIG, RUN, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is missing; stage 5 writes it (the folder of a trained run)")
+    config = load_config(folder / CONFIG)
+    run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    tokenizer = Tokenizer(folder / TOKENIZER)
+    model = build_model(_from_here(config, folder), tokenizer, run["ctc_tokens"], len(run["tasks"]))
+    _place(model, folder / WEIGHTS)
+    _merge_lora(model)
+    model.requires_grad_(False).eval().to(device)
+    model.decoder.to(DTYPES[dtype])
+    tasks = list(dict.fromkeys(map(task_of, run["tasks"])))
+    return LoadedModel(model, tokenizer, config, tasks, device, DTYPES[dtype])
+
+
+def _from_here(config: dict, folder: Path) -> dict:
+    """``config`` with the shapes of backbones taken from ``folder``, and none of their weights loaded."""
+    config = copy.deepcopy(config)
+    for slot in backbones(config):
+        config[f"{slot}_conf"].update(model=str(folder / slot), pretrained=False)
+    return config
+
+
+def _place(model: torch.nn.Module, path: Path) -> None:
+    """Copy every tensor of the file into ``model``; see load_model."""
+    state = model.state_dict()
+    with safe_open(path, "pt") as stored:
+        found = set(stored.keys())
+        missing = [names[0] for names in tied(state) if not found & set(names)]
+        surplus = sorted(found - set(state))
+        if missing or surplus:
+            raise ValueError(
+                f"{path} does not fit its {CONFIG}: {_some('missing', missing)}, {_some('left over', surplus)};"
+                f" export the run again"
+            )
+        for name in sorted(found):
+            tensor = stored.get_tensor(name)
+            if tensor.shape != state[name].shape:
+                raise ValueError(
+                    f"{path}: {name} is {tuple(tensor.shape)}, {CONFIG} builds {tuple(state[name].shape)};"
+                    f" export the run again"
+                )
+            state[name].copy_(tensor)
+
+
+def _merge_lora(model: torch.nn.Module) -> None:
+    for parent in list(model.modules()):
+        for name, layer in list(parent.named_children()):
+            if hasattr(layer, "lora_A"):
+                layer.merge()
+                setattr(parent, name, layer.get_base_layer())
+
+
+def _some(what: str, names: list[str]) -> str:
+    return f"{len(names)} tensors {what}" + (f" ({', '.join(names[:3])}{', …' * (len(names) > 3)})" if names else "")

@@ -1,0 +1,73 @@
+"""The slots of the model: which class a component's name in YAML stands for.
+
+A name is one of the table below, an entry point of the group ``qwen_audio.<slot>`` in an installed
+package, or ``module:Class``. Classes are imported when they are chosen, not before.
+"""
+
+import difflib
+import inspect
+from importlib.metadata import EntryPoint, entry_points
+
+SLOTS = {
+    "frontend": {"log_mel": "qwen_audio.frontend.log_mel:LogMel"},
+    "specaug": {"specaug": "espnet2.asr.specaug.specaug:SpecAug"},
+    "encoder": {
+        "whisper": "qwen_audio.encoder.whisper:Whisper",
+        "conformer": "qwen_audio.encoder.espnet:Conformer",
+        "e_branchformer": "qwen_audio.encoder.espnet:EBranchformer",
+    },
+    "adapter": {
+        "pool_linear": "qwen_audio.adapter.pool_linear:PoolLinear",
+        "stack_linear": "qwen_audio.adapter.stack_linear:StackLinear",
+        "conv": "qwen_audio.adapter.conv:Conv",
+    },
+    "ctc": {"embedding": "qwen_audio.ctc.embedding:Embedding"},
+    "decoder": {
+        "hf_causal_lm": "qwen_audio.decoder.hf_causal_lm:HfCausalLm",
+        "transformer": "qwen_audio.decoder.transformer:Transformer",
+    },
+    "timestamp_head": {"tokens": "qwen_audio.timestamp.tokens:Tokens"},
+}
+OPTIONAL = ("specaug", "ctc", "timestamp_head")  # null leaves them out
+
+
+def nearest(name: str, valid) -> str:
+    """A hint to append to an error: the valid name closest to ``name``, and all of them."""
+    valid = sorted(valid)
+    close = difflib.get_close_matches(str(name), valid, n=1, cutoff=0.5)
+    return (f"; did you mean {close[0]!r}?" if close else "") + f" (valid: {', '.join(valid)})"
+
+
+def component_class(slot: str, name: str) -> type:
+    """The class that ``slot: name`` in YAML chooses.
+
+    Raises:
+        ValueError: naming the slot, the name and the nearest valid one; or the module that lacks the class.
+    """
+    target = SLOTS[slot].get(str(name), str(name))
+    if ":" not in target:
+        found = {point.name: point for point in entry_points(group=f"qwen_audio.{slot}")}
+        if str(name) not in found:
+            raise ValueError(f"{slot}: unknown component {name!r}{nearest(name, [*SLOTS[slot], *found])}")
+        target = found[str(name)].value
+    try:
+        return EntryPoint(str(name), target, slot).load()
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"{slot}: {name!r} cannot be imported ({error}); write module:Class") from error
+
+
+def check_options(slot: str, name: str, options: dict, given: set[str] = frozenset()) -> None:
+    """Check ``{slot}_conf`` against the constructor of the component; ``given`` are arguments the model passes.
+
+    Raises:
+        ValueError: naming the key and the nearest valid one, or the key that is missing.
+    """
+    parameters = list(inspect.signature(component_class(slot, name).__init__).parameters.values())[1:]
+    valid = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - given
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for key in options:
+        if key not in valid and not open_ended:
+            raise ValueError(f"{slot}_conf.{key}: {name} has no such option{nearest(key, valid)}")
+    for p in parameters:
+        if p.name in valid and p.default is p.empty and p.name not in options:
+            raise ValueError(f"{slot}_conf.{p.name}: {name} needs this option")

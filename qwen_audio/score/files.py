@@ -1,0 +1,73 @@
+"""Reading what is scored: Kaldi text files, JSON lines, utt2num_samples."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def read_text(path: Path) -> dict[str, list[str]]:
+    """A Kaldi text file, ``UTT TEXT`` a line -> utterance -> its texts; an id alone is an empty text.
+
+    An id that stands on several lines has several texts, in the order of the lines.
+
+    Raises:
+        ValueError: naming file and line that has no id or is no UTF-8.
+    """
+    texts = {}
+    for at, line in _lines(path):
+        fields = line.split(maxsplit=1)
+        if not fields:
+            raise ValueError(
+                f"{path}:{at}: the line is empty; write `UTT TEXT`, or UTT alone for an empty text"
+            )
+        texts.setdefault(fields[0], []).append(fields[1].strip() if len(fields) > 1 else "")
+    return texts
+
+
+def read_hypotheses(path: Path) -> dict[str, str]:
+    """As :func:`read_text`, one text per utterance.
+
+    Raises:
+        ValueError: naming an utterance that stands twice.
+    """
+    texts = read_text(path)
+    for utt, found in texts.items():
+        if len(found) > 1:
+            raise ValueError(
+                f"{path}: {utt} stands on {len(found)} lines; a hypothesis file has one per utterance"
+            )
+    return {utt: found[0] for utt, found in texts.items()}
+
+
+def read_rows(path: Path, needs: tuple[str, ...]) -> list[dict]:
+    """JSON lines that all have the keys ``needs``.
+
+    Raises:
+        ValueError: naming file, line and what is missing.
+    """
+    rows = []
+    for at, line in _lines(path):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}:{at}: no JSON ({error}); write one object per line") from None
+        lacking = [key for key in needs if not isinstance(row, dict) or key not in row]
+        if lacking:
+            raise ValueError(f"{path}:{at}: the row has no {', '.join(lacking)}")
+        rows.append(row)
+    return rows
+
+
+def read_num_samples(path: Path) -> dict[str, int]:
+    """``utt2num_samples`` of a prepared set: utterance -> number of 16 kHz samples."""
+    return {utt: int(found[0]) for utt, found in read_text(path).items()}
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers from 1 and lines; only a newline ends a line, unlike str.splitlines()."""
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; convert it with iconv") from None
+    lines = text.split("\n")
+    yield from enumerate(lines[:-1] if lines[-1] == "" else lines, 1)

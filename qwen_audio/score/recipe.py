@@ -1,0 +1,160 @@
+"""Score the decoded sets of a recipe with the metrics that each task's file names."""
+
+from pathlib import Path
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.score.baseline import baseline_hypotheses, baseline_name
+from qwen_audio.score.files import read_num_samples, read_rows
+from qwen_audio.score.join import Group, group_key, read_groups
+from qwen_audio.score.registry import METRICS, compute, metric_name
+from qwen_audio.score.results import pick
+from qwen_audio.task_spec import load_tasks
+
+_STAGES = ("pretrain", "sft")  # exp/STAGE_TAG
+
+
+def score_decoded(
+    decoded: list[tuple[Path, Path]],
+    train: list[Path],
+    results: Path,
+    whisper: list[str] = (),
+    batch_size: int = 8,
+    num_threads: int = 1,
+    missing: str = "error",
+) -> dict:
+    """Score every decoded set, and beside it the clips of its asr examples as Whisper writes them.
+
+    Args:
+        decoded: (EXP/decode/SET with hyp.jsonl, the prepared set it was decoded from).
+        train: prepared training sets; baselines take their labels from them.
+        results: what Whisper writes is kept in its folder ``whisper/``.
+        whisper, batch_size, num_threads: see decode_with_whisper.
+        missing: ``error`` or ``empty``, see read_groups.
+
+    Returns:
+        ``rows``, ``examples``, ``not_decoded`` and ``pictures`` of results.json.
+
+    Raises:
+        ValueError: nothing to score, or a training set that is scored itself.
+    """
+    if not decoded:
+        raise ValueError("nothing to score; write --decoded EXP/decode/SET:DUMP/SET")
+    for path in train:
+        if any(path.resolve() == dump.resolve() for _, dump in decoded):
+            raise ValueError(f"--train {path} is scored itself; baselines may not see its labels")
+    tasks = load_tasks()
+    labels = [row for path in train for row in read_rows(path / "examples.jsonl", ("utt", "task"))]
+    found = {"rows": [], "examples": [], "not_decoded": [], "pictures": []}
+    shown: dict[tuple, list] = {}
+    for folder, dump in decoded:
+        where = run_name(folder) | {"set": dump.name}
+        for group in read_groups(dump / "examples.jsonl", folder / "hyp.jsonl", tasks, missing):
+            task = {"model": where["model"], "task": group.spec.name, "set": dump.name}
+            if group.hyps:
+                found["rows"] += _score(group, where, labels, dump)
+                shown.setdefault((group.spec.name, where["model"]), []).extend(
+                    task | s for s in sample(group)
+                )
+            else:
+                found["not_decoded"].append(task | {"lang": group.name, "count": len(group.rows)})
+        picture = folder.absolute().parent.parent / "loss.png"
+        if picture.is_file() and picture not in found["pictures"]:
+            found["pictures"].append(picture)
+    found["examples"] = [row for key in sorted(shown) for row in pick(shown[key])]
+    for model in whisper:
+        for dump in dict.fromkeys(dump for _, dump in decoded):
+            found["rows"] += _score_whisper(model, dump, results, batch_size, num_threads, labels, tasks)
+    return found
+
+
+def _score_whisper(model, dump, results, batch_size, num_threads, labels, tasks) -> list[dict]:
+    from qwen_audio.score.whisper_baseline import decode_with_whisper, whisper_name
+
+    out = results / "whisper" / whisper_name(model) / dump.name
+    if not decode_with_whisper(model, dump, out, batch_size, num_threads):
+        return []
+    where = {"model": whisper_name(model), "stage": None, "set": dump.name}
+    groups = read_groups(dump / "examples.jsonl", out / "hyp.jsonl", tasks)
+    return [row for group in groups if group.hyps for row in _score(group, where, labels, dump)]
+
+
+def _score(group: Group, where: dict, labels: list[dict], dump: Path) -> list[dict]:
+    rows = score_group(group, where, labels, dump)
+    for row in rows:
+        value = "undefined" if row["score"] is None else f"{row['score']:.4f}"
+        what = " ".join(row[key] for key in ("model", "set", "task", "lang"))
+        print(f"{what}: {row['metric']} ({row['protocol']}) {value}, n = {row['count']}", flush=True)
+    return rows
+
+
+def score_group(group: Group, where: dict, train: list[dict], dump: Path) -> list[dict]:
+    """One row of results.json for each metric that the task's file names.
+
+    Args:
+        where: ``{"model", "stage", "set"}``, copied into each row.
+        train: examples of the training sets, of any task.
+        dump: the prepared set; its utt2num_samples is read where the baseline needs lengths.
+
+    Returns:
+        Rows with the score, its baseline, the interval, counts of malformed, looped and
+        missing answers, and ``parts`` (what else the metric gives).
+    """
+    spec = group.spec
+    refs = {utt: [spec.target_text(row) for row in rows] for utt, rows in group.rows.items()}
+    hyps = {utt: group.hyps[utt]["hyp"] for utt in refs}
+    first = next(iter(group.rows.values()))[0]
+    same = [r for r in train if r["task"] == spec.name and group_key(spec, r) == group_key(spec, first)]
+    about = where | {"task": spec.name, "lang": group.name} | _counts(group)
+    results = []
+    for entry in spec.metrics:
+        metric, protocol = metric_name(entry), entry.get("protocol")
+        found = compute(metric, refs, hyps, protocol, group.lang)
+        name = baseline_name(spec, metric)
+        seconds = _seconds(dump) if name == "even_spacing" else {}
+        trivial = baseline_hypotheses(name, spec, same, hyps, seconds)
+        beside = {"baseline": None, "baseline_name": f"{name} (no training examples given)"}
+        if trivial is not None:
+            score = compute(metric, refs, trivial, protocol, group.lang)["score"]
+            beside = {"baseline": score, "baseline_name": name}
+        own = {key: found.pop(key) for key in ("metric", "protocol", "score", "count")}
+        own |= {"unit": METRICS[metric].unit, "ci95": found.pop("ci95", None)}
+        own["malformed"] = found.pop("malformed", about["malformed"])
+        results.append(about | own | beside | {"parts": found})
+    return results
+
+
+def _counts(group: Group) -> dict:
+    """What holds for every metric: where the labels come from, and answers that are not as they should be."""
+    origins = {row.get("label_origin", "real") for rows in group.rows.values() for row in rows}
+    answers = group.hyps.values()
+    known = any("looped" in row for row in answers)  # a decoder need not look for loops
+    return {
+        "label_origin": "+".join(sorted(origins)),
+        "malformed": sum(group.spec.parse(row["hyp"]) is None for row in answers),
+        "looped": sum(row.get("looped", False) for row in answers) if known else None,
+        "missing": sum("missing" in row for row in answers),
+    }
+
+
+def run_name(decoded: Path) -> dict:
+    """``exp/sft_small/decode/SET`` -> ``{"model": "sft_small", "stage": "sft"}``."""
+    model = Path(decoded).absolute().parent.parent.name
+    stage = model.split("_")[0]
+    return {"model": model, "stage": stage if stage in _STAGES else None}
+
+
+def sample(group: Group) -> list[dict]:
+    """Every utterance of ``group`` as ``{"utt", "references", "hypothesis"}``, by utterance id."""
+    return [
+        {
+            "utt": utt,
+            "references": [group.spec.target_text(row) for row in group.rows[utt]],
+            "hypothesis": group.hyps[utt]["hyp"],
+        }
+        for utt in sorted(group.rows)
+    ]
+
+
+def _seconds(dump: Path) -> dict[str, float]:
+    samples = read_num_samples(Path(dump) / "utt2num_samples")
+    return {utt: count / SAMPLE_RATE for utt, count in samples.items()}

@@ -1,0 +1,108 @@
+"""The metrics by name, and the one way to call them.
+
+Each metric is a function ``(refs, hyps, protocol, lang) -> dict`` in its own file:
+
+- ``refs``: utterance -> list of reference texts (at least one), as the task writes them, tags kept;
+- ``hyps``: utterance -> what the model wrote, for the same utterances;
+- the result has ``score`` (None where it is undefined) and the metric's own parts, ``ci95`` and
+  ``malformed`` (hypotheses that could not be read; they score as wrong) where they apply.
+"""
+
+import difflib
+import importlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Where a metric lives and how its score reads.
+
+    Attributes:
+        function: ``module:function`` below ``qwen_audio.score``; imported when first used.
+        protocols: what it may follow; the first is the default.
+        unit: ``fraction`` (of 1), ``points`` (as the library prints it) or ``ms``.
+        best: ``low`` or ``high``.
+    """
+
+    function: str
+    protocols: tuple[str, ...]
+    unit: str = "fraction"
+    best: str = "high"
+
+
+_TEXT = ("qwen_audio", "whisper")
+METRICS = {
+    "wer": Metric("wer:wer", _TEXT, best="low"),
+    "cer": Metric("wer:cer", _TEXT, best="low"),
+    "bleu": Metric("bleu:bleu", ("sacrebleu",), unit="points"),
+    "cider": Metric("cider:cider", ("ptb",), unit="points"),
+    "meteor": Metric("meteor:meteor", ("ptb",)),
+    "rouge_l": Metric("rouge_l:rouge_l", ("ptb",)),
+    "spice": Metric("spice:spice", ("ptb",)),
+    "spider": Metric("spice:spider", ("ptb",), unit="points"),
+    "accuracy": Metric("accuracy:accuracy", ("strict", "lenient", "binary")),
+    "note": Metric("note:note", ("exact",)),
+    "note_pitch": Metric("note:pitch", ("exact",)),
+    "note_chroma": Metric("note:chroma", ("exact",)),
+    "note_velocity": Metric("note:velocity", ("exact",)),
+    "note_instrument": Metric("note:instrument", ("exact",)),
+    "aas": Metric("aas:aas", ("sil", "no_sil"), unit="ms", best="low"),
+}
+
+
+def metric_name(entry: dict) -> str:
+    """The metric that an entry of a task file names: ``{metric: note, field: pitch}`` -> ``note_pitch``."""
+    return "_".join(filter(None, [entry["metric"], entry.get("field")]))
+
+
+def compute(
+    name: str, refs: dict[str, list[str]], hyps: dict[str, str], protocol: str | None = None, lang: str = "en"
+) -> dict:
+    """Score ``hyps`` against ``refs``.
+
+    Args:
+        protocol: None is the metric's first one.
+        lang: code of the language of the texts; it picks normaliser, unit and tokenizer.
+
+    Returns:
+        ``{"metric", "protocol", "score", "count", ...parts}``; ``count`` is the number of utterances scored.
+
+    Raises:
+        ValueError: unknown metric or protocol, utterances that stand on one side only, or none at all.
+    """
+    if name not in METRICS:
+        raise ValueError(f"metric {name!r} is unknown{_nearest(name, METRICS)}; known: {', '.join(METRICS)}")
+    metric = METRICS[name]
+    protocol = protocol or metric.protocols[0]
+    if protocol not in metric.protocols:
+        raise ValueError(
+            f"protocol {protocol!r} is unknown to {name}; write one of {', '.join(metric.protocols)}"
+        )
+    _check_same(refs, hyps)
+    module, function = metric.function.split(":")
+    score = getattr(importlib.import_module(f"qwen_audio.score.{module}"), function)
+    return {"metric": name, "protocol": protocol, "score": None, "count": len(refs)} | score(
+        refs, hyps, protocol, lang
+    )
+
+
+def _check_same(refs: dict, hyps: dict) -> None:
+    for have, other, what in ((refs, hyps, "hypothesis"), (hyps, refs, "reference")):
+        lacking = [key for key in have if key not in other]
+        if lacking:
+            raise ValueError(
+                f"{name_some(lacking)} without a {what}; give both, or score absent hypotheses as empty text"
+            )
+    if not refs:
+        raise ValueError("nothing to score: there is no utterance in the references")
+
+
+def name_some(keys: list, most: int = 5) -> str:
+    """``3 utterances (a, b, c)``, cut after ``most`` names."""
+    names = ", ".join(map(str, keys[:most])) + (", …" if len(keys) > most else "")
+    return f"{len(keys)} utterance{'' if len(keys) == 1 else 's'} ({names})"
+
+
+def _nearest(name: str, known) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f", did you mean {near[0]!r}?" if near else ""

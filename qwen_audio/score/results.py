@@ -1,0 +1,169 @@
+"""results.json, and RESULTS.md made from it alone: no number in it is written by hand."""
+
+import json
+import os
+from pathlib import Path
+
+from qwen_audio.score.bootstrap import RESAMPLES
+
+EXAMPLES = 5
+_ORIGINS = {
+    "constructed": "made by a rule from real recordings or mixed from them",
+    "synthetic": "audio or label comes from a synthesiser",
+}
+_KEYS = ("task", "set", "lang", "model", "metric", "protocol")
+_SCORES = (*_KEYS, "score", "95 %", "count", "baseline", "labels", "malformed", "looped", "missing")
+
+
+def pick(examples: list[dict], count: int = EXAMPLES) -> list[dict]:
+    """``count`` of ``examples`` at even distance, first and last included: by place, not by quality."""
+    if len(examples) <= count:
+        return list(examples)
+    return [examples[round(i * (len(examples) - 1) / (count - 1))] for i in range(count)]
+
+
+def write_results(folder: Path, results: dict) -> None:
+    """Write ``folder``/results.json and RESULTS.md.
+
+    Args:
+        results: ``rows`` (see score_group), ``command``, ``config_hash``, ``seconds``, ``runs`` (what each
+            model is: any names and values), ``examples`` (model, task, set, utt, references, hypothesis),
+            ``not_decoded`` (model, task, set, lang, count) and ``pictures`` (paths of loss curves).
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    order = ("task", "set", "lang", "metric", "protocol", "model")
+    results["rows"].sort(key=lambda row: [row[key] for key in order])
+    pictures = [os.path.relpath(path, folder) for path in results.get("pictures", ())]
+    if (folder / "loss.png").is_file() and "loss.png" not in pictures:
+        pictures.insert(0, "loss.png")
+    results["pictures"] = pictures
+    text = json.dumps(results, ensure_ascii=False, indent=1)
+    (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "RESULTS.md").write_text(render(json.loads(text)), encoding="utf-8")
+
+
+def render(results: dict) -> str:
+    """RESULTS.md of the content of results.json."""
+    sections = [
+        _header(results),
+        _scores(results),
+        _not_decoded(results),
+        _pictures(results),
+        _examples(results),
+    ]
+    return "\n".join(filter(None, sections))
+
+
+def _header(results: dict) -> str:
+    lines = [
+        "# Results",
+        "",
+        f"Made by `{results['command']}`; the same numbers for programs: results.json.",
+        "",
+    ]
+    if results.get("runs"):
+        keys = list(dict.fromkeys(key for run in results["runs"] for key in run))
+        lines += _table([k.replace("_", " ") for k in keys], [[_value(k, run.get(k)) for k in keys]
+                                                             for run in results["runs"]]) + [""]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _scores(results: dict) -> str:
+    rows = [
+        [
+            *(row[key] for key in _KEYS),
+            _score(row, row["score"]) + _matched(row),
+            "–" if row["ci95"] is None else " to ".join(_score(row, edge) for edge in row["ci95"]),
+            row["count"],
+            f"{_score(row, row['baseline'])} {row['baseline_name']}",
+            row["label_origin"],
+            row["malformed"],
+            "–" if row["looped"] is None else row["looped"],
+            row["missing"],
+        ]
+        for row in results["rows"]
+    ]
+    lines = [
+        "## Scores",
+        "",
+        "Rates are fractions of 1 (errors: lower is better), BLEU and CIDEr as their libraries print them, "
+        "AAS in milliseconds over the matched share of the words.",
+        "",
+        f"- 95 %: interval of {RESAMPLES} bootstrap samples of the test utterances. It says nothing of other "
+        "speakers or other training seeds, and is a point where all utterances are right.",
+        "- baseline: what is reached without listening.",
+        "- malformed: answers without the task's form; they count as wrong, but an error rate still reads "
+        "their words.",
+        "- looped: answers that ran into a repetition. missing: not decoded, counted as empty.",
+        "",
+        *_table(_SCORES, rows),
+        "",
+    ]
+    for origin, meaning in _ORIGINS.items():
+        where = sorted(
+            {f"{r['task']} on {r['set']}" for r in results["rows"] if origin in r["label_origin"].split("+")}
+        )
+        if where:
+            lines += [
+                f"**Labels are {origin}** ({meaning}), not annotated by people: {', '.join(where)}.",
+                "",
+            ]
+    return "\n".join(lines)
+
+
+def _not_decoded(results: dict) -> str:
+    gaps = results.get("not_decoded", ())
+    if not gaps:
+        return ""
+    lines = [f"- {g['model']}: {g['task']} {g['lang']} of {g['set']}, {g['count']} utterances" for g in gaps]
+    return "\n".join(["Not decoded, so without a score:", "", *lines, ""])
+
+
+def _pictures(results: dict) -> str:
+    if not results.get("pictures"):
+        return ""
+    return "\n".join(["## Loss", "", *(f"![Loss by step]({path})" for path in results["pictures"]), ""])
+
+
+def _examples(results: dict) -> str:
+    lines = ["## Decoded examples", "", "As they came, at even distance in the order of the ids.", ""]
+    title = None
+    for row in results.get("examples", ()):
+        if title != (row["task"], row["model"]):
+            title = row["task"], row["model"]
+            lines += [f"### {row['task']}, {row['model']}", ""]
+        texts = [f"ref  {text}" for text in row["references"]] + [f"hyp  {row['hypothesis']}"]
+        lines += [f"    {_one_line(text)}" for text in [f"{row['set']} {row['utt']}", *texts]] + [""]
+    return "\n".join(lines) if title else ""
+
+
+def _table(head, rows: list[list]) -> list[str]:
+    body = [
+        "| " + " | ".join(_one_line(str(cell)).replace("|", "\\|") for cell in row) + " |" for row in rows
+    ]
+    return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *body]
+
+
+def _score(row: dict, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if row["unit"] == "fraction" else f"{value:.2f}"
+
+
+def _matched(row: dict) -> str:
+    """A shift of word times is over the words that match; how many do stands beside it."""
+    share = row["parts"].get("matched_share")
+    return "" if share is None else f" ({share:.0%} matched)"
+
+
+def _value(key: str, value) -> str:
+    if value is None:
+        return "–"
+    if key.endswith("seconds") and isinstance(value, (int, float)):
+        return f"{int(value) // 3600}:{int(value) % 3600 // 60:02}:{int(value) % 60:02}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")

@@ -1,0 +1,86 @@
+"""The special-token vocabulary: one list, in id order.
+
+``RELEASED`` is the special-token list of the released Qwen-Audio tokenizer; there its ids run from
+151643 to 155164. ``ADDED`` are this toolkit's own tokens and always come after, so no released id moves.
+With another base tokenizer the names and the order stay; the ids follow that tokenizer's vocabulary.
+"""
+
+import re
+
+AUDIO_PAD = "[[[AUDIO:modality]]]"
+AUDIO_BEGIN, AUDIO_END = "<audio>", "</audio>"
+TIME_STEP = 0.01
+MAX_TIME = 30.0
+LANGUAGES = {  # code -> English name; codes of the released vocabulary first
+    "en": "English", "zh": "Chinese", "de": "German", "es": "Spanish", "ko": "Korean", "fr": "French",
+    "ja": "Japanese", "it": "Italian", "zh_tr": "Traditional Chinese",
+    "ru": "Russian", "cs": "Czech", "nl": "Dutch", "pl": "Polish", "sv": "Swedish", "bg": "Bulgarian",
+    "ca": "Catalan", "ro": "Romanian", "pt": "Portuguese", "ar": "Arabic", "tr": "Turkish",
+}  # fmt: skip
+_RELEASED_LANGUAGES = list(LANGUAGES)[:9]
+
+
+def tag(name: str) -> str:
+    """``en`` -> ``<|en|>``."""
+    return f"<|{name}|>"
+
+
+def time_tag(seconds: float) -> str:
+    """The time token nearest to ``seconds``: 0.537 -> ``<|0.54|>``.
+
+    Raises:
+        ValueError: if ``seconds`` lies outside 0 to 30.
+    """
+    if not -TIME_STEP / 2 < seconds < MAX_TIME + TIME_STEP / 2:
+        raise ValueError(f"time {seconds} s has no token: they run from 0 to {MAX_TIME:g} s; cut longer audio")
+    return tag(f"{abs(seconds):.2f}")
+
+
+def _tags(names: str) -> list[str]:
+    return [tag(name) for name in names.split()]
+
+
+TIMES = [tag(f"{i / 100:.2f}") for i in range(3001)]
+
+RELEASED = [
+    *_tags("endoftext im_start im_end"),
+    *(tag(f"extra_{i}") for i in range(205)),
+    AUDIO_PAD,
+    *_tags("startoftranscript startofanalysis translate transcribe caption keyword unknown"),
+    *map(tag, _RELEASED_LANGUAGES),
+    *_tags("notimestamps sil timestamps"),
+    *TIMES,
+    *_tags("caption_audiocaps caption_clotho audioset_ontology caption_plain itn wo_itn"),
+    *_tags("startofentityvalue endofentityvalue startofentitytype endofentitytype"),
+    *_tags("named_entity_recognition audio_grounding startofword endofword delim"),
+    *_tags("emotion_recognition music_description note_analysis pitch"),
+    *(tag(f"midi_pitch_{i}") for i in range(128)),
+    *_tags("velocity"),
+    *(tag(f"midi_velocity_{i}") for i in range(128)),
+    *_tags("sonic instrument speaker_meta song_meta question answer choice"),
+    *_tags("scene event vocal_classification speech_understanding scenario action entities speech_edit"),
+    AUDIO_BEGIN,
+    AUDIO_END,
+]
+
+ADDED = [
+    *map(tag, list(LANGUAGES)[9:]),
+    *_tags("language_identification instrument_classification"),
+]
+
+SPECIAL_TOKENS = RELEASED + ADDED
+_SPECIAL = re.compile("|".join(map(re.escape, sorted(SPECIAL_TOKENS, key=len, reverse=True))))
+
+
+def strip_tags(text: str) -> str:
+    """``text`` without special tokens, its white space collapsed."""
+    return " ".join(_SPECIAL.sub(" ", text).split())
+
+
+def split_tags(text: str) -> list[str]:
+    """Cut ``text`` at special tokens, keeping them: ``a<|en|>b`` -> ``["a", "<|en|>", "b"]``."""
+    pieces, at = [], 0
+    for match in _SPECIAL.finditer(text):
+        pieces += [text[at : match.start()], match.group()]
+        at = match.end()
+    return [piece for piece in [*pieces, text[at:]] if piece]

@@ -1,0 +1,59 @@
+"""Timestamp head: the decoder writes the times itself, as tokens around each word (SRWT in arXiv:2311.07919)."""
+
+import functools
+import math
+
+import numpy as np
+import torch
+
+from qwen_audio.infer.clips import Clips
+from qwen_audio.infer.search import SearchOptions
+from qwen_audio.task_spec import WORDS, load_tasks
+from qwen_audio.timestamp.head import TimestampHead, Word
+from qwen_audio.timestamp.word_times import WordTimes
+from qwen_audio.tokenizer import Tokenizer
+
+
+class Tokens(TimestampHead):
+    """The paper's way: ``<|0.12|>hello<|0.48|>``, decoded under a grammar that admits nothing malformed.
+
+    A word's confidence is the mean probability of its tokens, the times left out.
+
+    Args:
+        task: the task whose prompt asks for word times; by default the first whose target is ``words``.
+        beam_size: hypotheses kept.
+    """
+
+    def __init__(self, task: str | None = None, beam_size: int = 1):
+        self.task, self.beam_size = task, beam_size
+
+    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
+        """See TimestampHead. Raises: ValueError if the model was not trained to write word times."""
+        spec = self._spec(loaded.tasks)
+        prompt = loaded.tokenizer.encode_pieces(spec.prompt_pieces({"audio_lang": language, "text_lang": language}))
+        grammar = _grammar(loaded.tokenizer)
+        options = SearchOptions(self.beam_size, max_new_tokens=spec.max_new_tokens)
+        clips = Clips(loaded, [torch.from_numpy(np.asarray(audio, dtype=np.float32))], [len(audio)], [prompt])
+        answer = clips.answer([0], [prompt], grammar, options)[0]
+        found = []
+        for start, end in grammar.split(answer.tokens):
+            text = loaded.tokenizer.decode(answer.tokens[start + 1 : end]).strip()
+            chances = [math.exp(value) for value in answer.logprobs[start + 1 : end]]
+            times = (grammar.seconds(answer.tokens[place]) for place in (start, end))
+            found.append((text, *times, sum(chances) / len(chances)))
+        return found
+
+    def _spec(self, trained: list[str]):
+        timed = {name: spec for name, spec in load_tasks().items() if spec.target == WORDS}
+        for name in [self.task] if self.task else timed:
+            if name in timed and name in trained:
+                return timed[name]
+        raise ValueError(
+            f"timestamp_head tokens needs a model trained on {self.task or ' or '.join(timed)}; this one knows"
+            f" {', '.join(trained)}"
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _grammar(tokenizer: Tokenizer) -> WordTimes:
+    return WordTimes(tokenizer)

@@ -1,0 +1,78 @@
+"""The grammar of word times: start-time token, word, end-time token, and so on; then the end of the text."""
+
+import torch
+from torch import Tensor
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.infer.grammar import NONE, Grammar, text_mask
+from qwen_audio.tags import TIME_STEP, TIMES
+from qwen_audio.tokenizer import Tokenizer
+
+BEFORE_ANY, WORD_BEGINS, IN_WORD, BETWEEN = range(4)
+STEP_SAMPLES = round(TIME_STEP * SAMPLE_RATE)
+
+
+class WordTimes(Grammar):
+    """One word or more, each between two times that never run backwards nor past the clip's end.
+
+    The clip's end is rounded up to 0.01 s. For the loop guard all times count as one token, since a loop
+    over words comes with new times each round.
+
+    A state is (phase, last time, clip's end), times in steps of 0.01 s.
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        text = text_mask(tokenizer)
+        visible = text.clone()
+        for token in text.nonzero()[:, 0].tolist():
+            visible[token] = bool(tokenizer.decode([token]).strip())
+        self._ids = torch.tensor([tokenizer.token_id(name) for name in TIMES])
+        self._time = torch.full((len(tokenizer),), -1)
+        self._time[self._ids] = torch.arange(len(TIMES))
+        self._steps = torch.arange(len(TIMES))
+        self._masks = torch.zeros(4, len(tokenizer), dtype=torch.bool)
+        self._masks[WORD_BEGINS], self._masks[IN_WORD] = visible, text
+        self._masks[BETWEEN, tokenizer.end] = True
+        self.alias = torch.where(self._time >= 0, self._ids[0], torch.arange(len(tokenizer)))
+
+    def start(self, samples: Tensor) -> Tensor:
+        end = -(-samples // STEP_SAMPLES)
+        return torch.stack([torch.full_like(end, BEFORE_ANY), torch.zeros_like(end), end.clamp(max=len(TIMES) - 1)], 1)
+
+    def allowed(self, states: Tensor) -> Tensor:
+        phase, last, end = states[:, :1], states[:, 1:2], states[:, 2:]
+        mask = self._masks[states[:, 0]]
+        times = (self._steps >= last) & (self._steps <= end) & (phase != WORD_BEGINS)
+        return mask.index_copy(1, self._ids, times)
+
+    def advance(self, states: Tensor, tokens: Tensor) -> Tensor:
+        phase, last, end = states.unbind(1)
+        time = self._time[tokens]
+        after_time = torch.where(phase == IN_WORD, BETWEEN, WORD_BEGINS)
+        phase = torch.where(time >= 0, after_time, IN_WORD)
+        return torch.stack([phase, torch.where(time >= 0, time, last), end], 1)
+
+    def mask(self, logprobs: Tensor, states: Tensor) -> Tensor:
+        """As in Grammar; and where all times together are likelier than any other token, only a time may come.
+
+        A decoder sure that the word is over spreads its probability over neighbouring times, each of which
+        alone may lose against a token of text; Whisper decodes so too (arXiv:2212.04356, its released code).
+        """
+        logprobs = super().mask(logprobs, states)
+        others = logprobs.index_fill(1, self._ids, NONE)
+        sure = logprobs[:, self._ids].logsumexp(1) > others.amax(1)
+        return logprobs.masked_fill(sure[:, None] & (others > NONE), NONE)
+
+    def close(self, tokens: list[int]) -> list[int]:
+        """The answer up to its last whole word."""
+        words = self.split(tokens)
+        return tokens[: words[-1][1] + 1] if words else []
+
+    def split(self, tokens: list[int]) -> list[tuple[int, int]]:
+        """Places of the start and the end time of every whole word."""
+        places = [place for place, token in enumerate(tokens) if self._time[token] >= 0]
+        return list(zip(places[::2], places[1::2]))
+
+    def seconds(self, token: int) -> float:
+        """What a time token says."""
+        return int(self._time[token]) * TIME_STEP

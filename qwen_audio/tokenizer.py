@@ -1,0 +1,155 @@
+"""Text and tags to token ids and back, over a Hugging Face tokenizer or a sentencepiece model trained here."""
+
+import json
+import re
+from pathlib import Path
+
+from qwen_audio.backbone import resolve
+from qwen_audio.tags import AUDIO_PAD, SPECIAL_TOKENS, split_tags, tag
+
+META = "qwen_audio.json"  # beside the tokenizer's own files
+END = tag("endoftext")
+SPACE_MARK = "\u2581"  # sentencepiece writes a space like this; where a text holds it, it is spelt in bytes
+_KNOWN = frozenset(SPECIAL_TOKENS)
+
+
+class Tokenizer:
+    """A base tokenizer with the special tokens of qwen_audio/tags.py appended in their order.
+
+    Tokens the base has already (``<|im_end|>`` in ChatML models) keep its ids. Text is never searched for
+    tags: what looks like one in a user's text stays text.
+
+    Attributes:
+        base_size: ids below it belong to the base; from it on stand ``new_tokens``.
+    """
+
+    def __init__(self, folder: str | Path):
+        folder = Path(folder)
+        if not (folder / META).exists():
+            raise ValueError(f"{folder} holds no {META}; stage 2 makes it (qwen-audio tokenizer)")
+        meta = json.loads((folder / META).read_text())
+        self.folder = folder
+        self.base_size: int = meta["base_size"]
+        self.new_tokens: list[str] = meta["new_tokens"]
+        self._base = _SentencePiece(folder) if meta["kind"] == "sentencepiece" else _HuggingFace(folder)
+        self._ids = {name: self._base.token_id(name) for name in SPECIAL_TOKENS}
+        self.end, self.placeholder = self._ids[END], self._ids[AUDIO_PAD]
+        self.pad = self.end
+
+    def __len__(self) -> int:
+        return self.base_size + len(self.new_tokens)
+
+    def token_id(self, name: str) -> int:
+        """Id of a special token such as ``<|en|>``."""
+        return self._ids[name]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of plain text; a look-alike of a special token in it is text too."""
+        return self._base.encode(text)
+
+    def encode_pieces(self, pieces: list[tuple[str, bool]]) -> list[int]:
+        """Ids of ``(text, is_tag)`` pieces, as TaskSpec gives them."""
+        ids = []
+        for text, is_tag in pieces:
+            ids += [self._ids[text]] if is_tag else self.encode(text)
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of ids, special tokens written out; the end-of-text token and what follows is left off."""
+        ids = list(ids)
+        if self.end in ids:
+            ids = ids[: ids.index(self.end)]
+        return self._base.decode(ids)
+
+
+class _HuggingFace:
+    def __init__(self, folder: Path):
+        from transformers import AutoTokenizer
+
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+
+    def token_id(self, name: str) -> int:
+        return self._tokenizer.convert_tokens_to_ids(name)
+
+    def encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+    def decode(self, ids: list[int]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+
+class _SentencePiece:
+    def __init__(self, folder: Path):
+        import sentencepiece
+
+        self._model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spm.model"))
+        self._block = [self._model.piece_to_id(f"<0x{byte:02X}>") for byte in SPACE_MARK.encode()]
+
+    def token_id(self, name: str) -> int:
+        return self._model.piece_to_id(name)
+
+    def encode(self, text: str) -> list[int]:
+        ids = []
+        for piece in split_tags(text):
+            cut = 1 if piece in _KNOWN else 0  # in halves, a look-alike is no symbol
+            for part in [piece[:cut], *re.split(f"({SPACE_MARK})", piece[cut:])]:
+                ids += self._block if part == SPACE_MARK else self._model.encode(part)
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self._model.decode(ids)
+
+
+def build_from_hub(model: str, out: str | Path) -> None:
+    """Write the tokenizer of LLM ``model`` (hub name or folder) with our special tokens appended into ``out``."""
+    from transformers import AddedToken, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve(model))
+    base_size = len(tokenizer)
+    known = tokenizer.get_vocab()
+    new = [name for name in SPECIAL_TOKENS if name not in known]
+    tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in new])
+    tokenizer.save_pretrained(out)
+    _write_meta(out, "hugging_face", base_size, new)
+
+
+def train_sentencepiece(sentences, out: str | Path, pieces: int = 1000) -> None:
+    """Train a sentencepiece model on ``sentences`` with every special token as a user-defined symbol.
+
+    Args:
+        pieces: at most this many pieces besides the special tokens; fewer where the text is small.
+
+    Raises:
+        ValueError: if there are more characters than pieces, or no text.
+    """
+    import sentencepiece
+
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_prefix=str(out / "spm"),
+            model_type="unigram",
+            vocab_size=pieces + len(SPECIAL_TOKENS) + 256 + 1,
+            hard_vocab_limit=False,
+            byte_fallback=True,
+            character_coverage=1.0,
+            add_dummy_prefix=False,
+            normalization_rule_name="identity",
+            remove_extra_whitespaces=False,
+            user_defined_symbols=SPECIAL_TOKENS,
+            bos_id=-1,
+            eos_id=-1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        message = f"no sentencepiece model with tokenizer_conf.pieces {pieces}: {error}; try more pieces"
+        raise ValueError(message) from None
+    size = sentencepiece.SentencePieceProcessor(model_file=str(out / "spm.model")).get_piece_size()
+    _write_meta(out, "sentencepiece", size, [])
+
+
+def _write_meta(out: str | Path, kind: str, base_size: int, new: list[str]) -> None:
+    meta = {"kind": kind, "base_size": base_size, "new_tokens": new}
+    (Path(out) / META).write_text(json.dumps(meta, ensure_ascii=False) + "\n")

@@ -1,0 +1,50 @@
+"""Values of the training keys that a config leaves out, and which keys may change when a run goes on."""
+
+TRAIN_DEFAULTS: dict = {
+    "optim": "adamw",
+    "optim_conf": {"lr": 5e-5, "betas": [0.9, 0.98], "eps": 1e-6, "weight_decay": 0.05},  # table 6
+    "layer_decay": 0.95,  # table 6
+    "lr_scale": {},
+    "scheduler": "cosine",
+    "scheduler_conf": {"warmup_steps": 2000, "min_lr": 1e-5},  # table 6
+    "phases": [],
+    "train_dtype": "float32",
+    "grad_clip": 1.0,  # table 6
+    "accum_grad": 1,
+    "seed": 0,
+    "num_threads": None,  # torch's threads per process; None leaves OMP_NUM_THREADS to decide
+    "num_workers": 2,  # processes that read audio ahead; 0 reads in the training process
+    "batch_conf": {"max_positions": None, "max_seconds": None, "max_examples": None, "window": None},
+    "task_temperature": 1.0,
+    "speed_perturb": {},  # {factors: [0.9, 1.0, 1.1], tasks: [asr, s2tt]}
+    "log_steps": 50,
+    "valid_steps": 500,
+    "checkpoint_steps": 500,
+    "keep_checkpoints": 5,
+    "average_checkpoints": 5,
+    "max_bad_steps": 10,  # this many steps in a row without a finite gradient end the run
+    "tensorboard": True,
+    "trainer": "local",  # or deepspeed
+    "deepspeed_conf": {},
+}
+
+# Keys that change neither weights nor data: a run may go on with other values of them.
+FREE_KEYS = (
+    "num_threads",
+    "num_workers",
+    "log_steps",
+    "valid_steps",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "average_checkpoints",
+    "max_bad_steps",
+    "tensorboard",
+)
+
+
+def with_defaults(config: dict) -> dict:
+    """``config`` with what it leaves out, in ``optim_conf``, ``scheduler_conf`` and ``batch_conf`` too."""
+    merged = {**TRAIN_DEFAULTS, **config}
+    for name in ("optim_conf", "scheduler_conf", "batch_conf"):
+        merged[name] = {**TRAIN_DEFAULTS[name], **config.get(name, {})}
+    return merged

@@ -1,0 +1,55 @@
+"""The processes of a run, as torchrun starts them; one process alone is the same with a world of 1."""
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class Ranks:
+    """Who this process is, and what the processes say to each other.
+
+    Attributes:
+        rank: number of this process; 0 writes files and speaks.
+        world: number of processes.
+        device: the device of this process.
+    """
+
+    def __init__(self, device: str | torch.device = "cpu"):
+        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.device = torch.device(device)
+        if self.device.type == "cuda":
+            if self.device.index is None:
+                self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+            torch.cuda.set_device(self.device)
+        if self.world > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+
+    def sum_(self, tensor: Tensor) -> None:
+        """Replace ``tensor`` by its sum over the ranks."""
+        if self.world > 1:
+            dist.all_reduce(tensor)
+
+    def first_(self, tensor: Tensor) -> None:
+        """Replace ``tensor`` by rank 0's."""
+        if self.world > 1:
+            dense = tensor.contiguous()
+            dist.broadcast(dense, 0)
+            tensor.copy_(dense)
+
+    def first(self, value: object) -> object:
+        """Rank 0's ``value``."""
+        if self.world == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, 0)
+        return values[0]
+
+    def gather(self, value: object) -> list:
+        """The ``value`` of every rank, at every rank."""
+        if self.world == 1:
+            return [value]
+        values: list = [None] * self.world
+        dist.all_gather_object(values, value)
+        return values

@@ -1,0 +1,79 @@
+"""Stage 4 from end to end: configuration and tokenised sets in, checkpoints of a trained model out."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from qwen_audio.build import build_model
+from qwen_audio.config import load_config
+from qwen_audio.data.batch_plan import BatchPlan
+from qwen_audio.data.collate import Collate, check_sets
+from qwen_audio.data.token_set import TokenSet, task_list
+from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, export_model, write_run
+from qwen_audio.tokenizer import Tokenizer
+from qwen_audio.train.average import average, select
+from qwen_audio.train.checkpoint import load_model_tensors
+from qwen_audio.train.plot import plot_log
+from qwen_audio.train.trainer import DTYPES, Trainer
+
+
+def train(config: dict, train_sets: list[str], valid_sets: list[str], output: str | Path, device: str) -> None:
+    """Train the model of ``config``; the same call after a break goes on where the last checkpoint stands.
+
+    Writes config.yaml, run.json, tokenizer/, checkpoints/, train_log.jsonl, tensorboard/ and loss.png to ``output``.
+
+    Raises:
+        ValueError: for sets of different tokenizers, an impossible configuration, or a run of another one.
+    """
+    output = Path(output)
+    sets, valid = ([TokenSet(folder) for folder in folders] for folders in (train_sets, valid_sets))
+    check_sets([*sets, *valid])
+    tokenizer = Tokenizer(sets[0].meta["tokenizer"])
+    tasks = task_list(sets, valid)
+    ctc_tokens = sorted({int(token) for data in sets for token in data.ctc_tokens()}) if config["ctc"] else []
+    model = build_model(config, tokenizer, ctc_tokens, len(tasks))
+    store_frozen(model.decoder, DTYPES[config["train_dtype"]])
+    frames_of = model.num_frames
+    phases, batch = config["phases"], config["batch_conf"]
+    plan = BatchPlan(
+        sets, phases, batch, frames_of, config["seed"], config["accum_grad"], config["task_temperature"],
+        config["speed_perturb"],
+    )  # fmt: skip
+    trainer = Trainer(
+        model, plan, Collate(tasks), config, output, device, ValidPlan(valid, batch, frames_of, config["accum_grad"])
+    )
+    if trainer.ranks.rank == 0:
+        write_run(output, tokenizer, config, tasks, ctc_tokens)
+    trainer.run()
+    if trainer.ranks.rank == 0:
+        plot_log(output / "train_log.jsonl", output / "loss.png")
+
+
+def store_frozen(module: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Keep the frozen weights of ``module`` in ``dtype``: half the memory in bf16, and no cast in every step."""
+    for param in module.parameters():
+        if not param.requires_grad:
+            param.data = param.data.to(dtype)
+
+
+def finish(run: str | Path, count: int | None = None, by: str = "last") -> list[Path]:
+    """Average checkpoints of ``run`` and write the whole model into its folder (stage 5).
+
+    Args:
+        count: checkpoints; by default ``average_checkpoints`` of the run's configuration.
+        by: the ``last`` ones, or those of lowest ``valid`` loss.
+
+    Returns:
+        the checkpoints averaged.
+    """
+    run = Path(run)
+    config = load_config(run / CONFIG)
+    made_of = json.loads((run / RUN).read_text(encoding="utf-8"))
+    folders = select(run, count or config["average_checkpoints"], by)
+    tokenizer = Tokenizer(run / TOKENIZER)
+    model = build_model(config, tokenizer, made_of["ctc_tokens"], len(made_of["tasks"]))
+    load_model_tensors(model, average(folders), folders[-1])
+    export_model(model, tokenizer, config, made_of["tasks"], made_of["ctc_tokens"], run)
+    return folders

@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# From raw corpora to a scored audio language model, in stages; called in a recipe folder, by its run.sh.
+#   ./run.sh                                 every stage; again: goes on where it was broken off
+#   ./run.sh --stage 4 --stop_stage 5        these stages; what they build on must be there
+#   ./run.sh --tag low_lr --train_args "..." another model from the same data
+#   ./run.sh --train_set my_train --valid_set my_valid --test_sets "my_test1 my_test2"
+#                                            your own Kaldi data directories, data/my_train and so on
+# Stages and what they write:
+#   0  prepare and check data                data/SET/
+#   1  format audio, extract features        dump/FEATS_TYPE/SET/
+#   2  tokenizer; tags and tokens            exp/tokenizer/, dump/tokens/SET/
+#   3  statistics of the tokenized sets      exp/stats/
+#   4  multi-task pre-training               exp/pretrain_TAG/
+#   5  average the checkpoints               exp/pretrain_TAG/model.safetensors, config.yaml
+#   6  fine-tuning for chat                  (not configured in this recipe)
+#   7  decode the test sets                  exp/pretrain_TAG/decode/SET/
+#   8  score                                 RESULTS.md, results.json
+#   9  pack and upload                       (not configured in this recipe)
+# Before anything else the Python environment is made (tools/setup.sh), and the backbones that the training
+# config names as tools/backbones/NAME. Seconds of each stage: exp/times.json.
+# shellcheck disable=SC2013,SC2046,SC2086  # names of sets and files have no blanks; arguments are to be split
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+called="cd ${PWD#"$root/"} && ../../recipes/audio_llm.sh$(printf ' %q' "$@")"
+
+# Options
+stage=0                # first stage
+stop_stage=9           # last stage
+skip_data_prep=false   # true: not stages 0 to 2
+skip_train=false       # true: not stages 3 to 5
+skip_sft=false         # true: not stage 6
+skip_eval=false        # true: not stages 7 and 8
+skip_upload=true       # false: stage 9
+preset=default         # default: minutes on a CPU; full: more data, and conf/pretrain_full.yaml
+corpora=               # what local/data.sh prepares, such as "asterisk fillets"; left alone with --train_set
+corpus=                # folder where the corpus lies already (of one corpus); empty: it is fetched
+train_set=             # training sets under data/; empty: those of the corpora
+valid_set=             # validation sets; empty: those of the corpora
+test_sets=             # test sets; empty: those of the corpora
+tasks=                 # tasks to train and decode, such as "asr lid"; empty: all that the data have
+feats_type=raw         # raw: audio; fbank: log-mel features in ark files
+audio_format=flac      # of formatted audio: flac, wav, flac.ark, wav.ark
+nj=$(nproc)            # processes of data preparation
+pretrain_config=       # training config; empty: conf/pretrain.yaml, of --preset full conf/pretrain_full.yaml
+train_args=            # further arguments of `qwen-audio train`
+tag=                   # name of the model, exp/pretrain_TAG; empty: from the config and --train_args
+ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where there is one
+num_nodes=1            # machines; start the same command on each
+master=localhost:29500 # HOST:PORT of the first of several machines
+inference_config=      # decoding config; empty: conf/decode.yaml where there is one, else greedy search
+inference_args=        # further arguments of `qwen-audio decode`
+whisper=tools/backbones/whisper-tiny.en  # Whisper that the ASR clips are decoded with for comparison, or none
+dumpdir=dump           # formatted and tokenized sets
+expdir=exp             # models, decoded text
+# End of options
+. "$root/recipes/parse_options.sh"
+. "$root/recipes/stages.sh"
+"$root/tools/setup.sh"
+# shellcheck source=egs/multitask/path.sh
+. ./path.sh
+
+[[ -n $corpora || -n $train_set ]] || die "nothing to train on: name --corpora, or sets of your own with --train_set"
+[[ $preset == full ]] && default_config=conf/pretrain_full.yaml || default_config=conf/pretrain.yaml
+config=${pretrain_config:-$default_config}
+[[ -n $inference_config || ! -f conf/decode.yaml ]] || inference_config=conf/decode.yaml
+ngpu=${ngpu:-$(nvidia-smi -L 2>/dev/null | grep -cm1 '^GPU' || true)}
+name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
+tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
+feats=$dumpdir/$feats_type tokens=$dumpdir/tokens model=$expdir/pretrain_$tag
+
+# The config with its includes; the part that decides on the tokenizer; the backbones that it names.
+whole=$(config_json "$config")
+tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)
+for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$whole $whisper" | sort -u); do
+    [[ -e $root/$name/SOURCE.json ]] || python "$root/tools/backbones.py" "${name##*/}"
+done
+
+read_sets  # the arrays train, valid and test: of the options, else of data/sets.json
+for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do [[ -d data/$set ]] || rm -f data/.done0; done
+own_sets=$([[ -z $train_set ]] || data_files "${train[@]}" "${valid[@]}" "${test[@]}")
+if begin 0 data "data of ${train_set:-$corpora}" "$corpora|$corpus|$preset|$train_set|$valid_set|$test_sets" $own_sets; then
+    qwen-audio config "$config" >/dev/null  # a typo is found before anything is fetched
+    for name in $([[ -n $train_set ]] || echo "$corpora"); do
+        local/data.sh --corpus_name "$name" ${corpus:+--corpus "$corpus"} --preset "$preset" --downloads downloads
+    done
+    read_sets
+    qwen-audio check_leak --train "${train[@]/#/data/}" --test "${valid[@]/#/data/}" "${test[@]/#/data/}"
+    finish
+fi
+((${#train[@]})) || die "no training set in data/sets.json: run stage 0, or name sets of your own with --train_set"
+
+for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
+    if begin 1 "$feats/$set" "audio of $set" "$audio_format" $(data_files "$set"); then
+        qwen-audio prepare "data/$set" "$feats/$set" --feats_type "$feats_type" --audio_format "$audio_format" --nj "$nj"
+        finish
+    fi
+done
+
+if begin 2 "$expdir/tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}"); then
+    qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" --out "$expdir/tokenizer"
+    finish
+fi
+for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
+    if begin 2 "$tokens/$set" "tags and tokens of $set" "$tasks" "$feats/$set/.done1" "$expdir"/tokenizer/*; then
+        qwen-audio tokenize "$feats/$set" "$tokens/$set" --tokenizer "$expdir/tokenizer" ${tasks:+--tasks $tasks}
+        finish
+    fi
+done
+
+tokenized=$(done_files 2 "$tokens" "${train[@]}" "${valid[@]}")
+if begin 3 "$expdir/stats" "statistics" "$whole" $tokenized; then
+    qwen-audio stats "${train[@]/#/$tokens/}" "${valid[@]/#/$tokens/}" --config "$config" --output "$expdir/stats"
+    finish
+fi
+
+if begin 4 "$model" "pre-training of $model" "$whole|$train_args" $tokenized; then
+    $(launch train) --config "$config" --train "${train[@]/#/$tokens/}" --valid "${valid[@]/#/$tokens/}" \
+        --output "$model" --ngpu "$ngpu" $train_args
+    finish
+fi
+
+if begin 5 "$model" "average of $model" "" "$model/.done4"; then
+    qwen-audio average "$model"
+    finish
+fi
+
+if asked_for 6; then log "stage 6: fine-tuning for chat is not configured in this recipe: left out"; fi
+
+for set in "${test[@]}"; do
+    if begin 7 "$model/decode/$set" "decode $set" "$inference_args" "$model/.done5" "$tokens/$set/.done2" $inference_config; then
+        qwen-audio decode --model "$model" --set "$tokens/$set" --output "$model/decode/$set" \
+            --device "$( ((ngpu)) && echo cuda || echo cpu)" ${inference_config:+--config "$inference_config"} $inference_args
+        finish
+    fi
+done
+
+if begin 8 "$model" "score" "$whisper" $(done_files 7 "$model/decode" "${test[@]}") $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
+    [[ $whisper != tools/* ]] || whisper=$root/$whisper
+    qwen-audio score --results . --train "${train[@]/#/$feats/}" --about "$expdir/times.json" --made_by "$called" \
+        --decoded $(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done) \
+        $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj")
+    finish
+fi
+
+if asked_for 9; then log "stage 9: packing and uploading is not configured in this recipe: left out"; fi

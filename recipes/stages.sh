@@ -1,0 +1,120 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2206  # options and sets are the script's; set names have no blanks
+# Sourced by audio_llm.sh: runs a stage, or a stage's part for one set, unless it was done before.
+#
+#   if begin 1 dump/raw/SET "format audio" "OPTIONS" FILE...; then
+#       COMMANDS
+#       finish
+#   fi
+#
+# begin is false where --stage, --stop_stage or --skip_* leave the stage out, and where the marker
+# dump/raw/SET/.done1 tells that it was done with the same OPTIONS and the same contents of FILEs. finish
+# writes the marker: a checksum of those, the seconds taken, the date. A marker is itself a FILE of the stages
+# that build on it, so what follows a stage that ran again runs again as well. Remove a marker to repeat its stage.
+
+declare -A seconds=()  # of each stage, whether it ran now or before
+running=''
+
+log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
+die() { echo "${0##*/}: $*" >&2; exit 1; }
+
+asked_for() {  # asked_for STAGE
+    local skip
+    case $1 in
+        [0-2]) skip=$skip_data_prep ;;
+        [3-5]) skip=$skip_train ;;
+        6) skip=$skip_sft ;;
+        [78]) skip=$skip_eval ;;
+        9) skip=$skip_upload ;;
+    esac
+    ((stage <= $1 && $1 <= stop_stage)) && [[ $skip == false ]]
+}
+
+begin() {
+    local file missing=''
+    number=$1 marker=$2/.done$1 title=$3
+    for file in "${@:5}"; do [[ -f $file ]] || missing=${missing:-$file}; done
+    if [[ -z $missing ]]; then
+        key=$({ echo "$4"; cat "${@:5}" /dev/null; } | cksum)
+        if [[ -f $marker && $(sed -n 1p "$marker") == "$key" ]]; then
+            count_seconds "$(sed -n 2p "$marker")"
+            ! asked_for "$1" || log "stage $1: $title: done before; to repeat it, remove $marker"
+            return 1
+        fi
+    fi
+    asked_for "$1" || return 1
+    [[ -z $missing ]] || die "stage $1 ($title) needs $missing, which is not there; give a lower --stage, or make it"
+    log "stage $1: $title"
+    running=$1 since=$SECONDS
+    rm -f "$marker"
+}
+
+finish() {
+    local took=$((SECONDS - since))
+    running=''
+    mkdir -p "${marker%/*}"
+    printf '%s\n%s\n%s\n' "$key" "$took" "$(date '+%Y-%m-%dT%H:%M:%S.%N')" > "$marker"
+    count_seconds "$took"
+    log "stage $number: $title: done in $took s"
+}
+
+count_seconds() {  # adds to the stage of begin; what stands in times.json goes into RESULTS.md
+    local n hash='' total=0 list=''
+    seconds[$number]=$((${seconds[$number]:-0} + $1))
+    for n in $(printf '%s\n' "${!seconds[@]}" | sort -n); do
+        total=$((total + seconds[$n])) list+=", \"stage_${n}_seconds\": ${seconds[$n]}"
+    done
+    [[ ! -f $model/config.yaml ]] || hash=$(sha256sum < "$model/config.yaml" | cut -c 1-12)
+    mkdir -p "$expdir"
+    printf '{"model": "%s", "config_hash": "%s", "seconds": %s%s}\n' \
+        "${model##*/}" "$hash" "$total" "$list" > "$expdir/times.json"
+}
+
+trap '[[ -z $running ]] || log "stage $running: $title: broken off after $((SECONDS - since)) s; the same command goes on here"' EXIT
+
+read_sets() {  # sets the arrays train, valid and test
+    train=(${train_set:-$(corpus_sets train)})
+    valid=(${valid_set:-$(corpus_sets valid)})
+    test=(${test_sets:-$(corpus_sets test)})
+}
+
+corpus_sets() {  # corpus_sets train|valid|test: the sets that local/data.sh made of $corpora
+    [[ ! -f data/sets.json ]] || python -c 'import json, sys
+known, corpora = json.load(open("data/sets.json")), sys.argv[2].split()
+print(*[name for name in known[sys.argv[1]] if name.startswith(tuple(c + "_" for c in corpora))])' "$1" "$corpora"
+}
+
+done_files() {  # done_files STAGE FOLDER SET...: the markers of that stage for these sets
+    local set
+    for set in "${@:3}"; do echo "$2/$set/.done$1"; done
+}
+
+data_files() {  # data_files SET...: what stage 1 reads of these data directories
+    local set file
+    for set; do
+        echo "data/$set/wav.scp"
+        for file in data/"$set"/{segments,text,utt2spk,utt2lang,examples.jsonl}; do
+            [[ ! -f $file ]] || echo "$file"
+        done
+    done
+}
+
+config_json() {  # config_json CONFIG [KEY...]: it, or these keys of it, with its includes, on one line of JSON
+    python -c 'import json, sys
+from qwen_audio.config import read_yaml
+try:
+    config = read_yaml(sys.argv[1])
+except (ValueError, OSError) as error:
+    sys.exit(str(error))
+print(json.dumps({k: v for k, v in config.items() if k in (sys.argv[2:] or config)}, sort_keys=True))' "$@"
+}
+
+launch() {  # launch COMMAND: how to call `qwen-audio COMMAND` on $num_nodes machines with $ngpu GPUs each
+    local torchrun="python -m torch.distributed.run --nproc_per_node $((ngpu > 0 ? ngpu : 1))"
+    if ((num_nodes > 1)); then
+        echo "$torchrun --nnodes $num_nodes --rdzv_backend c10d --rdzv_endpoint $master -m qwen_audio.bin.$1"
+    elif ((ngpu > 1)); then
+        echo "$torchrun --standalone -m qwen_audio.bin.$1"
+    else
+        echo "qwen-audio $1"
+    fi
+}

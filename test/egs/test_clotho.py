@@ -1,0 +1,54 @@
+import json
+
+import pytest
+from make_corpora import make_clotho
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return make_clotho(tmp_path / "clotho")
+
+
+def prepare(local_data, corpus, tmp_path):
+    return local_data(tmp_path / "recipe", "clotho", "--corpus", corpus)
+
+
+def test_every_clip_has_its_five_captions(corpus, tmp_path, local_data):
+    status, printed, data = prepare(local_data, corpus, tmp_path)
+    assert status == 0, printed
+    for name, split in {"train": "development", "valid": "validation", "test": "evaluation"}.items():
+        rows = [json.loads(line) for line in (data / f"clotho_{name}/examples.jsonl").open()]
+        assert [row["text"] for row in rows] == [
+            f"Clip {n} of {split}, caption {k}" for n in range(2) for k in range(1, 6)
+        ]
+        assert {row["task"] for row in rows} == {"aac"}
+
+
+def test_names_with_blanks_commas_and_quotes_reach_their_recording(corpus, tmp_path, local_data):
+    _, _, data = prepare(local_data, corpus, tmp_path)
+    line = (data / "clotho_train/wav.scp").read_text().splitlines()[0]
+    assert line == f'development-00001-Rain-development-01 {corpus}/development/Rain, "development" 01.wav'
+
+
+def test_recordings_and_captions_without_each_other_are_listed(corpus, tmp_path, local_data):
+    (corpus / 'validation/Rain, "validation" 01.wav').rename(corpus / "validation/other.wav")
+    status, _, data = prepare(local_data, corpus, tmp_path)
+    assert status == 0 and (data / "clotho_rejected.tsv").read_text().splitlines() == [
+        'captions\tvalidation/Rain, "validation" 01.wav\tcaptions without a recording',
+        "recording\tvalidation/other.wav\trecording without captions",
+    ]
+
+
+def test_a_missing_caption_file_is_named_with_what_is_there(corpus, tmp_path, local_data):
+    (corpus / "clotho_captions_evaluation.csv").unlink()
+    status, printed, _ = prepare(local_data, corpus, tmp_path)
+    assert (
+        status == 1
+        and "needs clotho_captions_evaluation.csv and the folder evaluation; found clotho_cap" in printed
+    )
+
+
+def test_other_columns_are_named(corpus, tmp_path, local_data):
+    (corpus / "clotho_captions_development.csv").write_text("file,caption\n")
+    status, printed, _ = prepare(local_data, corpus, tmp_path)
+    assert status == 1 and "clotho_captions_development.csv:1: columns ['file', 'caption']" in printed

@@ -1,0 +1,29 @@
+import json
+
+import pytest
+import soundfile
+
+from qwen_audio.cli import run
+
+
+def data_dir(path, text, level):
+    path.mkdir()
+    soundfile.write(path / "a.wav", [level] * 100, 16000)
+    for name, value in {"wav.scp": path / "a.wav", "utt2spk": "a", "text": text}.items():
+        (path / name).write_text(f"a {value}\n")
+    (path / "examples.jsonl").write_text(json.dumps({"utt": "a", "task": "lid", "label": "English"}) + "\n")
+    return str(path)
+
+
+def test_a_leak_ends_it_with_one_line(tmp_path, capsys):
+    train, test = data_dir(tmp_path / "train", "hello", 0.1), data_dir(tmp_path / "test", "Hello.", 0.2)
+    with pytest.raises(
+        SystemExit, match=r"^qwen-audio check_leak: 1 sentence\(s\) of valid or test stand in train"
+    ):
+        run("check_leak", ["--train", train, "--test", test])
+
+
+def test_labels_may_repeat(tmp_path, capsys):
+    train, test = data_dir(tmp_path / "train", "hello", 0.1), data_dir(tmp_path / "test", "goodbye", 0.2)
+    run("check_leak", ["--train", train, "--test", test])
+    assert "no leak; compared 1 train recordings, 1 held out recordings" in capsys.readouterr().out

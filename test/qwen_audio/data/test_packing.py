@@ -1,0 +1,98 @@
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from toy_run import write_set
+
+from qwen_audio.data.packing import (
+    ENTRY_DTYPE,
+    Budget,
+    check_rows,
+    measure,
+    pack,
+    pack_evenly,
+)
+
+
+def falling(lengths):
+    return np.array(sorted(lengths, reverse=True))
+
+
+def fits(positions, samples, budget):
+    padded = len(positions) * positions.max(), len(samples) * samples.max(), len(positions)
+    return all(
+        a <= b for a, b in zip(padded, (budget.positions, budget.samples, budget.examples), strict=True)
+    )
+
+
+def test_rows_times_longest_stays_within_each_limit():
+    positions, samples = np.array([10, 6, 5, 5, 2, 1]), np.array([100, 10, 70, 10, 10, 10])
+    assert pack(positions, samples, Budget(positions=20)) == [2, 6]  # 2x10, 4x5
+    assert pack(positions, samples, Budget(examples=4)) == [4, 6]
+    assert pack(positions, samples, Budget(samples=140)) == [1, 3, 6]  # 1x100, 2x70, 3x10
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=7), st.integers(1, 4))
+def test_even_packing_takes_the_fewest_groups_within_the_budget(rows, multiple):
+    rows = sorted(rows, reverse=True)
+    positions, samples = np.array(rows).T
+    budget = Budget(positions=60, samples=50, examples=4)
+    ends = pack_evenly(positions, samples, budget, multiple)
+    groups = [slice(a, b) for a, b in itertools.pairwise([0, *ends])]
+    assert ends[-1] == len(rows) and all(group.start <= group.stop for group in groups)
+    assert all(fits(positions[g], samples[g], budget) for g in groups if g.start < g.stop)
+    fewest = min(
+        count + 1
+        for count in range(len(rows))
+        for cuts in itertools.combinations(range(1, len(rows)), count)
+        if all(
+            fits(positions[a:b], samples[a:b], budget) for a, b in itertools.pairwise([0, *cuts, len(rows)])
+        )
+    )
+    assert len(ends) == -(-fewest // multiple) * multiple
+
+
+def test_no_group_is_left_with_a_few_rows():
+    positions = np.full(17, 10)
+    ends = pack_evenly(positions, positions, Budget(examples=8))
+    assert np.diff([0, *ends]).tolist() == [6, 6, 5]  # not 8, 8, 1
+
+
+def test_a_part_of_a_batch_has_its_share_of_the_budget():
+    budget = Budget.from_config({"max_positions": 100, "max_seconds": 2.5, "max_examples": None}, parts=3)
+    assert (budget.positions, budget.samples) == (33, 13333)
+    with pytest.raises(ValueError, match="batch_conf limits nothing; give at least one of max_positions"):
+        Budget.from_config({"max_examples": None})
+    with pytest.raises(
+        ValueError, match=r"batch_conf.max_examples is 3 for 4 part\(s\) \(accum_grad\); raise it"
+    ):
+        Budget.from_config({"max_examples": 3}, parts=4)
+
+
+def test_positions_are_frames_and_text_tokens_at_the_speed_of_the_row(tmp_path):
+    data = write_set(tmp_path / "set", [("asr", 1600, 3, 4), ("asr", 3200, 1, 2)])
+    entries = np.array([(0, 1, 1.0), (0, 0, 1.0), (0, 0, 0.8)], dtype=ENTRY_DTYPE)
+    positions, samples = measure([data], entries, lambda samples: samples // 160)
+    assert samples.tolist() == [3200, 1600, 2000]
+    assert positions.tolist() == [20 + 3, 10 + 7, 12 + 7]
+
+
+def test_a_row_above_the_budget_or_without_a_frame_is_named(tmp_path):
+    data = write_set(tmp_path / "set", [("asr", 1600, 3, 4), ("asr", 32000, 3, 4), ("lid", 90, 3, 4)])
+    frames_of = lambda samples: samples // 160  # noqa: E731
+    check_rows([data], ["asr"], Budget(positions=207, samples=32000), frames_of, {})
+    with pytest.raises(ValueError, match="utt1 .task asr. takes 207, above batch_conf.max_positions of 206"):
+        check_rows([data], ["asr"], Budget(positions=206), frames_of, {})
+    with pytest.raises(ValueError, match="utt1 .task asr. takes 2, above batch_conf.max_seconds of 1.9"):
+        check_rows([data], ["asr"], Budget(samples=31999), frames_of, {})
+    with pytest.raises(ValueError, match="utt1 .task asr at speed 0.5. takes 4, above"):
+        check_rows([data], ["asr"], Budget(samples=32000), frames_of, {"asr": 0.5})
+    with pytest.raises(ValueError, match="utt2 .90 samples. is too short for one decoder frame"):
+        check_rows([data], ["lid"], Budget(positions=206), frames_of, {})

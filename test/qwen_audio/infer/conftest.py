@@ -1,0 +1,58 @@
+"""A small random model with every component, and sounds to give it."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.build import build_model
+from qwen_audio.config import load_config
+from qwen_audio.infer.load import LoadedModel
+from qwen_audio.tags import TIMES
+
+TASKS = ["asr", "srwt", "mna", "lid"]
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_whisper, tiny_llm, tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "train.yaml"
+    content = {
+        "encoder_conf": {"model": str(tiny_whisper)},
+        "adapter": "stack_linear",
+        "adapter_conf": {"stride": 4, "hidden_size": 48},
+        "ctc": "embedding",
+        "ctc_conf": {"scale": 4.0},
+        "decoder_conf": {"model": str(tiny_llm)},
+    }
+    path.write_text(yaml.safe_dump(content))
+    return load_config(path)
+
+
+@pytest.fixture(scope="session")
+def ctc_tokens(tiny_tokenizer):
+    return sorted(set(tiny_tokenizer.encode("please leave a message after the tone")))
+
+
+@pytest.fixture(scope="session")
+def loaded(tiny_config, tiny_tokenizer, ctc_tokens):
+    """A LoadedModel whose answers differ from clip to clip."""
+    torch.manual_seed(0)
+    model = build_model(tiny_config, tiny_tokenizer, ctc_tokens, len(TASKS)).eval().requires_grad_(False)
+    with torch.no_grad():
+        model.adapter.mlp[-1].weight *= 8
+        times = [tiny_tokenizer.token_id(name) - tiny_tokenizer.base_size for name in TIMES]
+        model.decoder.new_rows[times] *= 2  # so that it writes times now and then
+    return LoadedModel(model, tiny_tokenizer, tiny_config, TASKS)
+
+
+@pytest.fixture(scope="session")
+def sounds():
+    """Five clips of 0.4 to 2.1 s: chirps in noise, float32 in ±1."""
+    draw = np.random.default_rng(0)
+    clips = []
+    for seconds in (0.4, 2.1, 0.75, 1.3, 1.31):
+        at = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+        tone = np.sin(2 * np.pi * (200 + 900 * draw.random() + 600 * draw.random() * at) * at)
+        clips.append((0.3 * tone + 0.05 * draw.standard_normal(len(at))).astype(np.float32))
+    return clips

@@ -1,0 +1,74 @@
+import dataclasses
+
+import pytest
+
+from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, even_spacing
+from qwen_audio.task_spec import load_tasks
+
+TASKS = load_tasks()
+
+
+def hypotheses(name, task, train, hyps=None, seconds=None):
+    return baseline_hypotheses(name, TASKS[task], train, hyps or {"u": "said"}, seconds or {})
+
+
+def test_majority_is_the_most_frequent_training_label():
+    train = [{"label": label} for label in ("rain", "dog", "dog")]
+    assert hypotheses("majority", "sec", train, {"u": "x", "v": "y"}) == {"u": "dog", "v": "dog"}
+
+
+def test_majority_takes_each_field_of_a_note_on_its_own():
+    notes = [(60, 90, "bass"), (61, 90, "keyboard"), (60, 80, "keyboard")]
+    train = [dict(zip(("pitch", "velocity", "instrument"), values)) for values in notes]
+    text = hypotheses("majority", "mna", train)["u"]
+    assert TASKS["mna"].parse(text) == {"pitch": 60, "velocity": 90, "instrument": "keyboard"}
+
+
+def test_constant_is_the_most_frequent_training_sentence():
+    train = [{"text": text} for text in ("one", "two", "two", "three")]
+    assert hypotheses("constant", "aac", train) == {"u": "two"}
+
+
+def test_the_first_in_training_wins_a_tie():
+    assert hypotheses("constant", "aac", [{"text": "b"}, {"text": "a"}]) == {"u": "b"}
+
+
+def test_without_training_examples_there_is_no_majority():
+    assert hypotheses("majority", "sec", []) is None
+
+
+def test_an_error_rate_is_held_against_the_empty_output():
+    assert baseline_name(TASKS["srwt"], "wer") == baseline_name(TASKS["asr"], "cer") == "empty"
+    assert hypotheses("empty", "asr", []) == {"u": ""}
+
+
+def test_even_spacing_shares_the_clip_among_the_words_of_the_model():
+    text = "<|0.00|>a<|0.10|><|0.30|><|sil|><|0.40|><|1.90|>b<|2.00|>"
+    assert even_spacing(text, 3.0) == "<|0.00|>a<|1.50|><|1.50|>b<|3.00|>"
+
+
+def test_even_spacing_takes_the_words_of_a_malformed_answer():
+    assert (
+        even_spacing("<|0.00|>a<|0.10|>b c", 60.0)
+        == "<|0.00|>a<|20.00|><|20.00|>b<|40.00|><|40.00|>c<|60.00|>"
+    )
+
+
+def test_even_spacing_of_no_word_is_empty():
+    assert even_spacing("", 1.0) == ""
+
+
+def test_even_spacing_uses_the_length_of_each_clip():
+    found = hypotheses("even_spacing", "srwt", [], {"u": "<|0.00|>a<|0.10|>"}, {"u": 2.5})
+    assert found == {"u": "<|0.00|>a<|2.50|>"}
+
+
+def test_unknown_baseline_names_the_nearest():
+    spec = dataclasses.replace(TASKS["sec"], baseline="majorty")
+    with pytest.raises(ValueError, match="'majorty' of task sec is unknown, did you mean 'majority'"):
+        baseline_name(spec, "accuracy")
+
+
+def test_every_task_file_names_a_known_baseline():
+    for spec in TASKS.values():
+        baseline_name(spec, "accuracy")

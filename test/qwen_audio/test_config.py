@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from qwen_audio.config import load_config, max_steps, read_yaml
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted([*ROOT.glob("recipes/conf/*.yaml"), *ROOT.glob("egs/*/conf/*.yaml")])
+MINIMAL = """
+encoder: conformer
+decoder: transformer
+phases: [{steps: 3}]
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str, name: str = "a.yaml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_recipes_ship_configurations():
+    assert SHIPPED
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_shipped_configuration_loads(path):
+    assert max_steps(load_config(path)) > 0
+
+
+def test_a_short_configuration_is_filled_up_with_defaults(write):
+    config = load_config(write(MINIMAL))
+    assert config["adapter"] == "pool_linear" and config["encoder_conf"] == {} and config["grad_clip"] == 1.0
+
+
+def test_an_included_file_lies_below_relative_to_the_one_that_includes_it(write):
+    write("encoder: conformer\nadapter_conf: {stride: 3}\noptim_conf: {lr: 0.1}\n", "base/base.yaml")
+    write("include: base.yaml\nseed: 4\noptim_conf: {eps: 0.2}\n", "base/middle.yaml")
+    top = write("include: base/middle.yaml\nseed: 5\nlr_scale: {adapter: 2}\n")
+    assert read_yaml(top) == {
+        "encoder": "conformer", "adapter_conf": {"stride": 3}, "optim_conf": {"lr": 0.1, "eps": 0.2},
+        "seed": 5, "lr_scale": {"adapter": 2},
+    }  # fmt: skip
+
+
+def test_lists_are_replaced_and_not_merged(write):
+    write("phases: [{steps: 1}, {steps: 2}]\nfreeze_param: [decoder]\n", "base.yaml")
+    top = write("include: base.yaml\nphases: [{steps: 7}]\nfreeze_param: []\n")
+    assert read_yaml(top) == {"phases": [{"steps": 7}], "freeze_param": []}
+
+
+def test_a_swapped_component_does_not_inherit_options(write):
+    write("adapter: stack_linear\nadapter_conf: {stride: 4, hidden_size: 8}\n" + MINIMAL, "base.yaml")
+    config = load_config(write("include: base.yaml\nadapter: conv\n"))
+    assert config["adapter"] == "conv" and config["adapter_conf"] == {}
+    assert load_config(write("include: base.yaml\nadapter: conv\nadapter_conf: {layers: 1}\n"))[
+        "adapter_conf"
+    ] == {"layers": 1}
+
+
+def test_naming_the_same_component_again_keeps_its_options(write):
+    write("adapter_conf: {stride: 5}\n" + MINIMAL, "base.yaml")  # the adapter is the default one
+    config = load_config(write("include: base.yaml\nadapter: pool_linear\n"))
+    assert config["adapter_conf"] == {"stride": 5}
+
+
+def test_an_override_swaps_a_component_without_its_options(write):
+    path = write("adapter: stack_linear\nadapter_conf: {stride: 4, hidden_size: 8}\n" + MINIMAL)
+    config = load_config(path, ["adapter=conv", "adapter_conf.layers=1", "seed=7", "optim_conf.lr=1e-4"])
+    assert (config["adapter"], config["adapter_conf"], config["seed"]) == ("conv", {"layers": 1}, 7)
+    assert config["optim_conf"]["lr"] == 1e-4 and config["optim_conf"]["eps"] == 1e-6
+
+
+@pytest.mark.parametrize(
+    "text, number", [("1e-4", 1e-4), ("5.0e-5", 5e-5), ("2E+3", 2000.0), ("-1e3", -1000.0)]
+)
+def test_a_number_with_exponent_is_a_number_with_or_without_a_dot(write, text, number):
+    assert read_yaml(write(f"a: {{b: [{text}]}}")) == {"a": {"b": [number]}}
+
+
+@pytest.mark.parametrize("text", ["1e", "e5", "a1e5", "1e5b"])
+def test_what_only_looks_like_a_number_stays_text(write, text):
+    assert read_yaml(write(f"a: {text}")) == {"a": text}
+
+
+MISTAKES = [
+    ("encodr: whisper", "unknown key 'encodr'; did you mean 'encoder'"),
+    ("encoder: konformer", "encoder: unknown component 'konformer'; did you mean 'conformer'"),
+    ("adapter_conf: {strid: 2}", "adapter_conf.strid: pool_linear has no such option; did you mean 'stride'"),
+    ("encoder: whisper", "encoder_conf.model: whisper needs this option"),
+    (
+        "encoder: null",
+        r"encoder: null; this slot must be filled \(valid: conformer, e_branchformer, whisper\)",
+    ),
+    ("optim: adam", "optim: 'adam' is no choice; did you mean 'adamw'"),
+    ("optim_conf: {lrr: 1}", "optim_conf.lrr: no such option; did you mean 'lr'"),
+    ("train_dtype: bfloat", "train_dtype: 'bfloat' is no choice; did you mean 'bfloat16'"),
+    ("batch_conf: {max_second: 3}", "batch_conf.max_second: no such option; did you mean 'max_seconds'"),
+    ("phases: [{step: 3}]", r"phases\[0\].step: no such key; did you mean 'steps'"),
+    ("phases: [{steps: 3}, {steps: 0}]", r"phases\[1\].steps is 0; write a whole number from 1 on"),
+    ("phases: [{loss_weights: {lm: 1}}]", r"phases\[0\].steps is None"),
+    ("phases: [steps]", r"phases\[0\] is 'steps'; write \{steps: "),
+    ("phases: {steps: 3}", r"phases is \{'steps': 3\}; write a list"),
+    (
+        "phases: [{steps: 3, loss_weights: {cct: 1}}]",
+        r"phases\[0\].loss_weights.cct: no such loss; did you mean 'ctc'",
+    ),
+    ("phases: [{steps: 3, loss_weights: {ctc: 1}}]", "needs a ctc component; write ctc: embedding"),
+    ("freeze_param: decoder", "freeze_param is 'decoder'; write a list"),
+    ("adapter_conf:", "adapter_conf is None; write KEY: VALUE lines"),
+    ("optim_conf: 1e-4", "optim_conf is 0.0001; write KEY: VALUE lines"),
+    ("- a", "the top level must be KEY: VALUE lines"),
+    ("a: [", "not valid YAML: .*line 5"),
+    ("include: gone.yaml", "gone.yaml: no such configuration file"),
+]
+
+
+@pytest.mark.parametrize("text, message", MISTAKES, ids=[text for text, _ in MISTAKES])
+def test_a_mistake_names_file_key_value_and_the_nearest(write, text, message):
+    key = text.partition(":")[0]
+    kept = "".join(line + "\n" for line in MINIMAL.splitlines() if not line.startswith(key + ":"))
+    path = write((kept if text[0] != "-" else "") + text if text != "a: [" else MINIMAL + text)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_config(path)
+    assert "a.yaml" in str(caught.value) or "gone.yaml" in str(caught.value)
+
+
+def test_an_override_without_value_is_refused(write):
+    with pytest.raises(ValueError, match="override 'seed': write key=value"):
+        load_config(write(MINIMAL), ["seed"])
+
+
+def test_the_written_configuration_of_a_run_loads_as_itself(write):
+    config = load_config(write(MINIMAL))
+    assert load_config(write(yaml.safe_dump(config), "run.yaml")) == config
+
+
+def test_phases_add_up(write):
+    assert max_steps(load_config(write(MINIMAL + "phases: [{steps: 3}, {steps: 4}]"))) == 7

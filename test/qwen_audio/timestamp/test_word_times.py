@@ -1,0 +1,102 @@
+import pytest
+import torch
+
+from qwen_audio.tags import TIMES
+from qwen_audio.task_spec import load_tasks
+from qwen_audio.timestamp.word_times import WordTimes
+
+SRWT = load_tasks()["srwt"]
+
+
+@pytest.fixture(scope="module")
+def grammar(tiny_tokenizer):
+    return WordTimes(tiny_tokenizer)
+
+
+def allowed_after(grammar, tokens, samples=16000):
+    states = grammar.start(torch.tensor([samples]))
+    for token in tokens:
+        assert grammar.allowed(states)[0, token], f"{token} may not stand in {tokens}"
+        states = grammar.advance(states, torch.tensor([token]))
+    return set(grammar.allowed(states)[0].nonzero()[:, 0].tolist())
+
+
+def times(tokenizer, first, last):
+    """Ids of the times from ``first`` to ``last``, in steps of 0.01 s."""
+    return {tokenizer.token_id(name) for name in TIMES[first : last + 1]}
+
+
+def test_time_word_time_and_times_never_run_backwards(grammar, tiny_tokenizer):
+    t, word = tiny_tokenizer.token_id, tiny_tokenizer.encode("go")
+    end = tiny_tokenizer.end
+    assert allowed_after(grammar, []) == times(tiny_tokenizer, 0, 100)
+    first = allowed_after(grammar, [t("<|0.20|>")])
+    assert set(word) <= first and end not in first and not first & times(tiny_tokenizer, 0, 3000)
+    inside = allowed_after(grammar, [t("<|0.20|>"), *word])
+    assert set(word) <= inside and end not in inside
+    assert inside & times(tiny_tokenizer, 0, 3000) == times(tiny_tokenizer, 20, 100)
+    done = [t("<|0.20|>"), *word, t("<|0.45|>")]
+    assert allowed_after(grammar, done) == times(tiny_tokenizer, 45, 100) | {end}
+
+
+@pytest.mark.parametrize(
+    "samples, last", [(16000, 100), (16001, 101), (15999, 100), (160, 1), (480000, 3000), (600000, 3000)]
+)
+def test_no_time_is_past_the_clip_rounded_up_to_a_hundredth_of_a_second(grammar, tiny_tokenizer, samples, last):
+    assert allowed_after(grammar, [], samples) == times(tiny_tokenizer, 0, last)
+
+
+def test_a_word_does_not_begin_with_white_space_alone(grammar, tiny_tokenizer):
+    start, space = tiny_tokenizer.token_id("<|0.00|>"), tiny_tokenizer.encode(" ")[0]
+    assert space not in allowed_after(grammar, [start])
+    assert space in allowed_after(grammar, [start, *tiny_tokenizer.encode("New")])
+
+
+def test_whatever_the_decoder_wants_the_answer_parses(grammar, tiny_tokenizer):
+    draw = torch.Generator().manual_seed(0)
+    samples = torch.tensor([3000, 16000, 50000, 123456] * 5)
+    states, written = grammar.start(samples), [[] for _ in samples]
+    for _ in range(40):
+        wish = torch.randn(len(samples), len(tiny_tokenizer), generator=draw) * 3
+        wish[:, tiny_tokenizer.end] += 8
+        wish[:, sorted(times(tiny_tokenizer, 0, 3000))] += 4
+        tokens = grammar.mask(wish.log_softmax(-1), states).argmax(1)
+        states = grammar.advance(states, tokens)
+        for row, token in zip(written, tokens.tolist()):
+            if tiny_tokenizer.end not in row:
+                row.append(token)
+    for row, length in zip(written, samples.tolist()):
+        row = row[:-1] if row[-1] == tiny_tokenizer.end else grammar.close(row)
+        names = {tiny_tokenizer.token_id(name): float(name[2:-2]) for name in TIMES}
+        spoken = [names[token] for token in row if token in names]
+        assert spoken == sorted(spoken) and spoken[-1] <= length / 16000 + 0.01
+        assert len(spoken) % 2 == 0 and SRWT.parse(tiny_tokenizer.decode(row)) is not None
+
+
+def test_an_answer_cut_short_keeps_its_whole_words(grammar, tiny_tokenizer):
+    t, word = tiny_tokenizer.token_id, tiny_tokenizer.encode("go")
+    whole = [t("<|0.20|>"), *word, t("<|0.45|>")]
+    for rest in ([], [t("<|0.50|>")], [t("<|0.50|>"), *word]):
+        assert grammar.close([*whole, *rest]) == whole
+    assert grammar.close([t("<|0.50|>"), *word]) == []
+
+
+def test_many_likely_times_win_against_one_likelier_token(grammar, tiny_tokenizer):
+    t, word = tiny_tokenizer.token_id, tiny_tokenizer.encode("go")
+    states = grammar.start(torch.tensor([16000]))
+    for token in (t("<|0.20|>"), *word):
+        states = grammar.advance(states, torch.tensor([token]))
+    chances = torch.full((1, len(tiny_tokenizer)), 1e-9)
+    chances[0, word[0]] = 0.4
+    for name, chance in (("<|0.44|>", 0.2), ("<|0.45|>", 0.22), ("<|0.46|>", 0.15)):
+        chances[0, t(name)] = chance
+    assert grammar.mask(chances.log(), states).argmax() == t("<|0.45|>")
+    chances[0, word[0]] = 0.6
+    assert grammar.mask(chances.log(), states).argmax() == word[0]
+
+
+def test_words_with_new_times_each_round_are_still_a_loop(grammar, tiny_tokenizer):
+    t, word = tiny_tokenizer.token_id, tiny_tokenizer.encode("go")
+    rounds = [[t(TIMES[20 * n]), *word, t(TIMES[20 * n + 10])] for n in range(3)]
+    same = [[rounds[0][0], *word, rounds[0][0]]] * 3
+    assert grammar.alias[torch.tensor(rounds)].tolist() == same

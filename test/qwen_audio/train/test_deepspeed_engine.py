@@ -1,0 +1,66 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+TEST = Path(__file__).parents[1]
+sys.path.insert(0, str(TEST))
+from toy_run import toy_config, toy_trainer, write_toy_sets
+
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.train.deepspeed_engine import _settings
+from qwen_audio.train.defaults import with_defaults
+from qwen_audio.train.log import read_log
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TEST.parents[1]), "OMP_NUM_THREADS": "1"}
+
+
+def rows(folder: Path) -> list[tuple]:
+    log = read_log(folder / "train_log.jsonl")
+    return [(row["step"], row.get("skipped_steps", 0), row["loss"]) for row in log]
+
+
+def test_two_ranks_of_deepspeed_go_on_from_a_checkpoint_as_the_local_engine_does(tmp_path):
+    sets = write_toy_sets(tmp_path / "sets")
+    poison = int(TokenSet(sets / "train").rows[7]["samples"])
+    trainer = toy_trainer(
+        tmp_path / "local", sets, toy_config(12, accum_grad=2, keep_checkpoints=3), dropout=0.0
+    )
+    trainer.model.poison = {poison}
+    trainer.run()
+
+    shutil.copytree(tmp_path / "local", tmp_path / "deep")
+    shutil.rmtree(tmp_path / "deep" / "checkpoints" / "step_00000008")
+    shutil.rmtree(tmp_path / "deep" / "checkpoints" / "step_00000012")
+    state = tmp_path / "deep" / "checkpoints" / "step_00000004" / "state.json"
+    state.write_text(state.read_text().replace('"trainer": "local"', '"trainer": "deepspeed"'))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += [str(TEST / "toy_run.py"), str(tmp_path / "deep"), str(sets), "--trainer", "deepspeed"]
+    command += ["--dropout", "0", "--accum_grad", "2", "--poison", str(poison)]
+    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=180)
+
+    for file in ("model.safetensors", "optimizer.safetensors"):
+        local, deep = (
+            load_file(tmp_path / name / "checkpoints" / "step_00000012" / file) for name in ("local", "deep")
+        )
+        assert deep.keys() == local.keys()
+        for name, tensor in local.items():
+            torch.testing.assert_close(deep[name], tensor, rtol=1e-3, atol=1e-5)
+    assert rows(tmp_path / "deep") == [pytest.approx(row, rel=1e-4) for row in rows(tmp_path / "local")]
+    assert sum(skipped for step, skipped, _ in rows(tmp_path / "local") if step > 4) >= 1
+
+
+def test_settings_that_follow_from_the_config_or_are_not_supported_are_refused():
+    with pytest.raises(
+        ValueError, match="deepspeed_conf.gradient_clipping follows from batch_conf, accum_grad and"
+    ):
+        _settings(with_defaults({"deepspeed_conf": {"gradient_clipping": 1}}), world=1)
+    with pytest.raises(ValueError, match="zero_optimization.stage is 3; only stage 1 is supported"):
+        _settings(with_defaults({"deepspeed_conf": {"zero_optimization": {"stage": 3}}}), world=1)
+    settings = _settings(with_defaults({"deepspeed_conf": {"wall_clock_breakdown": True}}), world=4)
+    assert settings["train_batch_size"] == 4 and settings["wall_clock_breakdown"]

@@ -1,0 +1,174 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+TEST = Path(__file__).parents[1]
+sys.path.insert(0, str(TEST))
+from toy_run import toy_config, toy_trainer, write_toy_sets
+
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.train.checkpoint import checkpoints
+from qwen_audio.train.log import read_log
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TEST.parents[1]), "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory) -> Path:
+    return write_toy_sets(tmp_path_factory.mktemp("sets"))
+
+
+def run(
+    folder: Path, sets: Path, dropout: float = 0.1, steps: int = 12, **changes
+) -> dict[str, torch.Tensor]:
+    """Train in this process; returns all tensors of the last checkpoint."""
+    last = toy_trainer(folder, sets, toy_config(steps, **changes), dropout).run()
+    return {**load_file(last / "model.safetensors"), **load_file(last / "optimizer.safetensors")}
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def losses(folder: Path, **wanted) -> list[tuple[int, float]]:
+    rows = read_log(folder / "train_log.jsonl")
+    return [
+        (row["step"], row["loss"]) for row in rows if bool(row.get("valid")) == wanted.get("valid", False)
+    ]
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_undisturbed_one(tmp_path, sets):
+    command = [
+        sys.executable,
+        str(TEST / "toy_run.py"),
+        str(tmp_path / "killed"),
+        str(sets),
+        "--pause",
+        "0.1",
+    ]
+    process = subprocess.Popen(command, env=ENVIRONMENT)
+    while not checkpoints(tmp_path / "killed") and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(0.25)  # two or three steps beyond the checkpoint of step 4
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert checkpoints(tmp_path / "killed")[-1][0] == 4
+    assert_equal(run(tmp_path / "killed", sets), run(tmp_path / "whole", sets))
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+
+
+def test_two_processes_train_as_one_and_one_goes_on_where_two_stopped(tmp_path, sets):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    command += [
+        str(TEST / "toy_run.py"),
+        str(tmp_path / "two"),
+        str(sets),
+        "--dropout",
+        "0",
+        "--accum_grad",
+        "2",
+    ]
+    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
+    options = {"dropout": 0.0, "accum_grad": 2}
+    one = run(tmp_path / "one", sets, **options)
+    for valid in (False, True):
+        curve, other = losses(tmp_path / "one", valid=valid), losses(tmp_path / "two", valid=valid)
+        assert [step for step, _ in curve] == [step for step, _ in other]
+        assert [loss for _, loss in curve] == pytest.approx([loss for _, loss in other], rel=1e-5)
+    shutil.rmtree(tmp_path / "two" / "checkpoints" / "step_00000012")
+    went_on = run(tmp_path / "two", sets, **options)
+    for name, tensor in one.items():
+        torch.testing.assert_close(went_on[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_a_finished_run_does_nothing_more(tmp_path, sets):
+    first = run(tmp_path, sets, steps=4)
+    rows = (tmp_path / "train_log.jsonl").read_text()
+    assert_equal(run(tmp_path, sets, steps=4), first)
+    assert (tmp_path / "train_log.jsonl").read_text() == rows
+
+
+def test_workers_and_log_rhythm_do_not_change_the_weights(tmp_path, sets):
+    free = {"num_workers": 2, "log_steps": 5, "valid_steps": 3, "checkpoint_steps": 5}
+    assert_equal(run(tmp_path / "a", sets), run(tmp_path / "b", sets, **free))
+
+
+def test_the_seed_and_the_dropout_matter(tmp_path, sets):
+    one, other = run(tmp_path / "a", sets, steps=4), run(tmp_path / "b", sets, steps=4, seed=1)
+    assert not torch.equal(one["embed.weight"], other["embed.weight"])
+    none = run(tmp_path / "c", sets, steps=4, dropout=0.0)
+    assert not torch.equal(one["embed.weight"], none["embed.weight"])
+
+
+def test_a_bad_batch_is_skipped_and_counted(tmp_path, sets):
+    trainer = toy_trainer(tmp_path, sets, toy_config(12))
+    trainer.model.poison = {int(TokenSet(sets / "train").rows[7]["samples"])}
+    poisoned = [
+        step for step in range(12) if any((part["row"] == 7).any() for part in trainer.plan.batch(step))
+    ]
+    trainer.run()
+    rows = [row for row in read_log(tmp_path / "train_log.jsonl") if not row.get("valid")]
+    assert 1 <= len(poisoned) == sum(row["skipped_steps"] for row in rows)
+    assert all(row["loss"] is None or row["loss"] < 10 for row in rows)
+    last = load_file(checkpoints(tmp_path)[-1][1] / "model.safetensors")
+    assert all(tensor.isfinite().all() for tensor in last.values())
+
+
+def test_bad_batches_in_a_row_end_the_run_naming_their_utterances(tmp_path, sets):
+    trainer = toy_trainer(tmp_path, sets, toy_config(12, max_bad_steps=3, log_steps=4))
+    trainer.model.poison = set(TokenSet(sets / "train").rows["samples"].tolist())
+    with pytest.raises(
+        ValueError, match=r"4 steps in a row, up to step 3, .*utterances of step 3: utt\d+, utt\d+"
+    ):
+        trainer.run()
+
+
+def test_another_configuration_or_other_data_in_the_same_folder_is_refused(tmp_path, sets):
+    run(tmp_path / "run", sets, steps=4)
+    with pytest.raises(ValueError, match="config.optim_conf.lr was 0.01 and is now 0.5"):
+        run(tmp_path / "run", sets, steps=4, optim_conf={"lr": 0.5})
+    other = tmp_path / "other"
+    shutil.copytree(sets, other)
+    meta = other / "train" / "meta.json"
+    meta.write_text(meta.read_text().replace('"sha256": "', '"sha256": "0'))
+    with pytest.raises(ValueError, match="data.0 train was"):
+        run(tmp_path / "run", other, steps=4)
+
+
+def test_bfloat16_follows_float32(tmp_path, sets):
+    run(tmp_path / "a", sets, dropout=0.0), run(tmp_path / "b", sets, dropout=0.0, train_dtype="bfloat16")
+    one, other = (dict(losses(tmp_path / name)) for name in "ab")
+    assert one == pytest.approx(other, rel=0.02) and one != other
+    with pytest.raises(ValueError, match="train_dtype 'fp8' is unknown; write float32, bfloat16"):
+        run(tmp_path / "c", sets, train_dtype="fp8")
+
+
+def test_the_loss_weights_are_those_of_the_phase(tmp_path, sets):
+    trainer, seen = toy_trainer(tmp_path, sets, toy_config(7, valid_steps=100)), []
+    forward = trainer.model.forward
+    trainer.model.forward = lambda **batch: (seen.append(trainer.model.loss_weights), forward(**batch))[1]
+    trainer.run()
+    assert seen[:7] == [{"lm": 1.0}] * 3 + [{"lm": 1.0, "ctc": 0.3}] * 4
+
+
+def test_the_validation_loss_is_the_token_mean_over_the_whole_set(tmp_path, sets):
+    trainer = toy_trainer(tmp_path, sets, toy_config(4, phases=[{"steps": 4}]))
+    trainer.run()
+    data, model, total, tokens = TokenSet(sets / "valid"), trainer.model.eval(), 0.0, 0.0
+    for row in range(len(data)):
+        entry = trainer.valid.batch(0)[0][:1].copy()
+        entry["row"] = row
+        with torch.no_grad():
+            loss, _, weight = model(**trainer.collate([data], entry))
+        total, tokens = total + float(loss * weight), tokens + float(weight)
+    ((step, loss),) = losses(tmp_path, valid=True)
+    assert step == 4 and loss == pytest.approx(total / tokens, rel=1e-5)

@@ -1,0 +1,250 @@
+"""The stages' shell: a checkout whose `qwen-audio` and local/data.sh write down how they are called."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+QWEN_AUDIO = """#!/bin/bash
+echo "$*" >> "$LOG"
+if [[ -n ${BREAK:-} && $* =~ $BREAK ]]; then echo "qwen-audio: broken" >&2; exit 1; fi
+if [[ $1 == tokenizer ]]; then mkdir -p "${@: -1}"; echo "a tokenizer" > "${@: -1}/spm.model"; fi
+if [[ $1 == train ]]; then mkdir -p "$9"; echo "seed: 1" > "$9/config.yaml"; fi
+if [[ $1 == score ]]; then cp exp/times.json seen_by_score.json; fi
+"""
+DATA = """#!/bin/bash
+echo "data $*" >> "$LOG"
+for split in train valid test; do mkdir -p data/$2_$split; echo "a a.flac" > data/$2_$split/wav.scp; done
+[[ -f data/sets.json ]] || cat > data/sets.json <<'SETS'
+{"train": ["one_train", "two_train"], "valid": ["one_valid", "two_valid"], "test": ["one_test", "two_test"]}
+SETS
+"""
+EXECUTABLE = {
+    "tools/setup.sh": "#!/bin/sh\n",
+    "tools/venv/bin/qwen-audio": QWEN_AUDIO,
+    "tools/venv/bin/python": f'#!/bin/sh\nexec {sys.executable} "$@"\n',
+    "egs/own/local/data.sh": DATA,
+    "egs/own/run.sh": '#!/bin/sh\nexec ../../recipes/audio_llm.sh --corpora one --whisper none "$@"\n',
+}
+CONFIG = "decoder: transformer\nseed: 1\n"
+
+
+class Recipe:
+    """A recipe folder; ``run(...)`` gives the status, the output and the commands that were called."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def run(self, *args, **variables):
+        log = self.folder / "log"
+        log.write_text("")
+        env = {"PATH": os.environ["PATH"], "LOG": str(log), **variables}
+        result = subprocess.run(["./run.sh", *args], cwd=self.folder, env=env, capture_output=True, text=True)
+        return result.returncode, result.stdout + result.stderr, log.read_text().splitlines()
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "recipes").mkdir()
+    for path in ROOT.glob("recipes/*.sh"):
+        shutil.copy(path, tmp_path / "recipes")
+    for name, text in EXECUTABLE.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    folder = tmp_path / "egs/own"
+    shutil.copy(ROOT / "egs/multitask/path.sh", folder)
+    for name in ("pretrain", "pretrain_full", "train_asr"):
+        (folder / "conf").mkdir(exist_ok=True)
+        (folder / f"conf/{name}.yaml").write_text(CONFIG)
+    return Recipe(folder)
+
+
+def names(called):
+    return [line.split()[0] for line in called]
+
+
+WHOLE = (
+    ["config", "data", "check_leak"] + ["prepare"] * 3 + ["tokenizer"] + ["tokenize"] * 3
+    + ["stats", "train", "average", "decode", "score"]
+)  # fmt: skip
+
+
+def test_the_stages_run_in_order_on_the_sets_of_the_corpora(recipe):
+    status, output, called = recipe.run()
+    assert status == 0, output
+    assert names(called) == WHOLE
+    assert "two_" not in " ".join(called)
+    assert called[1] == "data --corpus_name one --preset default --downloads downloads"
+    assert called[2] == "check_leak --train data/one_train --test data/one_valid data/one_test"
+    assert called[-3] == "average exp/pretrain_default"
+    assert called[-2].startswith("decode --model exp/pretrain_default --set dump/tokens/one_test")
+    assert "--decoded exp/pretrain_default/decode/one_test:dump/raw/one_test" in called[-1]
+
+
+def test_stages_without_a_configuration_say_so(recipe):
+    output = recipe.run("--skip_upload", "false")[1]
+    assert re.search("stage 6: .* not configured", output) and re.search("stage 9: .* not configured", output)
+    assert not re.search("stage [69]: .* not configured", recipe.run("--skip_sft", "true")[1])
+
+
+def test_running_again_does_nothing(recipe):
+    recipe.run()
+    status, output, called = recipe.run()
+    assert (status, called) == (0, [])
+    assert "stage 4: pre-training of exp/pretrain_default: done before" in output
+
+
+def test_stage_and_stop_stage_choose_the_stages(recipe):
+    assert names(recipe.run("--stop_stage", "1")[2]) == ["config", "data", "check_leak"] + ["prepare"] * 3
+    assert names(recipe.run("--stage", "2", "--stop_stage", "3")[2]) == ["tokenizer"] + ["tokenize"] * 3 + ["stats"]
+    assert names(recipe.run("--stage", "4")[2]) == ["train", "average", "decode", "score"]
+
+
+def test_skip_options_leave_groups_out(recipe):
+    assert names(recipe.run("--skip_train", "true", "--skip_eval", "true")[2]) == WHOLE[:10]
+    assert names(recipe.run("--skip_data_prep", "true", "--skip_eval", "true")[2]) == ["stats", "train", "average"]
+
+
+def test_a_run_that_broke_goes_on_at_the_set_where_it_broke(recipe):
+    status, output, called = recipe.run(BREAK="tokenize .*one_valid")
+    assert status != 0 and names(called) == WHOLE[:9]
+    assert "broken off" in output
+    called = recipe.run()[2]
+    assert names(called) == WHOLE[8:] and "one_valid" in called[0]
+
+
+def test_a_changed_config_repeats_what_depends_on_it_and_nothing_else(recipe):
+    recipe.run()
+    (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "grad_clip: 2.0\n")
+    assert names(recipe.run()[2]) == ["stats", "train", "average", "decode", "score"]
+
+
+def test_a_changed_decoder_makes_a_new_tokenizer_and_retokenizes_only_if_that_differs(recipe):
+    recipe.run()
+    (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "decoder_conf: {num_blocks: 1}\n")
+    assert names(recipe.run("--stop_stage", "2")[2]) == ["tokenizer"]
+
+
+def test_changed_data_repeat_the_stages_of_that_set_and_what_builds_on_it(recipe):
+    recipe.run()
+    (recipe.folder / "data/one_test/text").write_text("a hello\n")
+    assert names(recipe.run("--stage", "1")[2]) == ["prepare", "tokenize", "decode", "score"]
+
+
+def test_a_removed_marker_repeats_its_stage_and_what_builds_on_it(recipe):
+    recipe.run()
+    (recipe.folder / "exp/pretrain_default/decode/one_test/.done7").unlink()
+    assert names(recipe.run()[2]) == ["decode", "score"]
+
+
+def test_a_removed_data_set_is_prepared_again(recipe):
+    recipe.run()
+    shutil.rmtree(recipe.folder / "data/one_valid")
+    assert names(recipe.run("--stop_stage", "1")[2]) == ["config", "data", "check_leak"]
+
+
+def test_a_stage_whose_input_is_missing_names_it_in_one_line(recipe):
+    recipe.run("--stop_stage", "1")
+    status, output, called = recipe.run("--stage", "4")
+    assert status != 0 and called == []
+    (line,) = [line for line in output.splitlines() if "audio_llm.sh:" in line]
+    assert "stage 4" in line and "dump/tokens/one_train/.done2" in line
+
+
+def test_sets_of_the_user_need_no_corpus(recipe):
+    for name in ("my_train", "my_valid", "my_test"):
+        (recipe.folder / "data" / name).mkdir(parents=True)
+        (recipe.folder / "data" / name / "wav.scp").write_text("a a.flac\n")
+    own = ["--train_set", "my_train", "--valid_set", "my_valid", "--test_sets", "my_test"]
+    status, output, called = recipe.run(*own)
+    assert status == 0, output
+    assert names(called) == ["config"] + WHOLE[2:]
+    assert called[1] == "check_leak --train data/my_train --test data/my_valid data/my_test"
+
+
+def test_no_corpus_and_no_set_is_one_line(recipe):
+    status, output, called = recipe.run("--corpora", "")
+    assert status != 0 and called == [] and len(output.splitlines()) == 1
+    assert "--corpora" in output and "--train_set" in output
+
+
+def test_a_config_that_is_refused_ends_it_before_any_data_are_fetched(recipe):
+    status, _, called = recipe.run(BREAK="^config")
+    assert status != 0 and called == ["config conf/pretrain.yaml"]
+
+
+@pytest.mark.parametrize(
+    "args, model",
+    [
+        ([], "pretrain_default"),
+        (["--preset", "full"], "pretrain_full"),
+        (["--pretrain_config", "conf/train_asr.yaml"], "pretrain_asr"),
+        (["--tag", "mine", "--train_args", "--override seed=3"], "pretrain_mine"),
+        (["--train_args", "--override seed=3"], "pretrain_default_override_seed_3"),
+    ],
+)
+def test_the_model_is_named_by_tag_or_config_and_arguments(recipe, args, model):
+    called = recipe.run("--stop_stage", "4", *args)[2]
+    (train,) = [line for line in called if line.startswith("train ")]
+    assert f"--output exp/{model} " in train
+
+
+def test_another_tag_trains_without_preparing_again(recipe):
+    recipe.run()
+    assert names(recipe.run("--tag", "other", "--train_args", "--override seed=2")[2]) == WHOLE[-4:]
+    assert recipe.run("--tag", "other", "--train_args", "--override seed=2")[2] == []
+    assert recipe.run()[2] == []
+
+
+def test_arguments_are_passed_on_as_words(recipe):
+    called = recipe.run("--train_args", "--override seed=3 grad_clip=2", "--inference_args", "--batch_size 2",
+                        "--tasks", "asr lid", "--nj", "7", "--ngpu", "0")[2]  # fmt: skip
+    assert any(line.startswith("train ") and line.endswith("--ngpu 0 --override seed=3 grad_clip=2") for line in called)
+    assert any(line.startswith("decode ") and line.endswith("--batch_size 2") for line in called)
+    assert any(line.startswith("tokenize ") and line.endswith("--tasks asr lid") for line in called)
+    assert sum(line.startswith("prepare ") and line.endswith("--nj 7") for line in called) == 3
+
+
+def test_several_gpus_are_started_by_torchrun(recipe):
+    python = recipe.folder.parents[1] / "tools/venv/bin/python"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] && echo "$@" >> "$LOG" && exit\nexec {sys.executable} "$@"\n')
+    (one,) = [line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line]
+    assert "--nproc_per_node 2 --standalone -m qwen_audio.bin.train --config conf/pretrain.yaml" in one
+    args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b", "--stop_stage", "4"]
+    (two,) = [line for line in recipe.run(*args)[2] if "torch.distributed" in line]
+    assert "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio.bin.train" in two
+
+
+def test_the_seconds_of_every_stage_reach_the_scoring(recipe):
+    recipe.run("--stop_stage", "7")
+    marker = recipe.folder / "exp/pretrain_default/decode/one_test/.done7"
+    lines = marker.read_text().splitlines()
+    marker.write_text("\n".join([lines[0], "100", lines[2]]) + "\n")
+    recipe.run("--stage", "8")
+    seen = json.loads((recipe.folder / "seen_by_score.json").read_text())
+    assert {f"stage_{n}_seconds" for n in (0, 1, 2, 3, 4, 5, 7)} <= set(seen)
+    assert seen["stage_7_seconds"] == 100 and 100 <= seen["seconds"] < 110
+    assert seen["model"] == "pretrain_default"
+    config = (recipe.folder / "exp/pretrain_default/config.yaml").read_bytes()
+    assert seen["config_hash"] == hashlib.sha256(config).hexdigest()[:12]
+
+
+def test_a_missing_backbone_of_the_config_is_built_and_a_hub_name_is_left_alone(recipe):
+    root = recipe.folder.parents[1]
+    (root / "tools/backbones.py").write_text("import os, sys; print('built', *sys.argv[1:], file=open(os.environ['LOG'], 'a'))")
+    (root / "tools/backbones/there").mkdir(parents=True)
+    (root / "tools/backbones/there/SOURCE.json").write_text("{}")
+    (recipe.folder / "conf/base.yaml").write_text("encoder_conf: {model: tools/backbones/whisper-base}\n")
+    (recipe.folder / "conf/pretrain.yaml").write_text(
+        "include: base.yaml\ndecoder_conf: {model: tools/backbones/there}\nctc_conf: {model: Qwen/Qwen-7B}\n"
+    )
+    called = recipe.run("--stage", "8", "--skip_eval", "true", "--train_set", "x")[2]
+    assert called == ["built whisper-base"]
