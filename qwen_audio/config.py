@@ -27,6 +27,7 @@ GIVEN = {  # constructor arguments that the model passes itself
     "ctc": ("input_size", "token_ids"),
     "decoder": ("base_size", "new_tokens"),
 }
+SPEED_KEYS = ("factors", "tasks")
 PHASE_KEYS = ("steps", "loss_weights", "task_weights")
 CHOICES = {
     "optim": ("adamw",), "scheduler": ("cosine",), "train_dtype": ("float32", "bfloat16"), "trainer": ("local", "deepspeed")
@@ -98,6 +99,8 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> dict:
         if key not in DEFAULTS:
             raise ValueError(f"{path}: unknown key {key!r}{nearest(key, DEFAULTS)}")
     config = with_all_keys(config)
+    if config["phases"] == []:
+        raise ValueError(f"{path}: phases is empty; write at least one, such as - {{steps: 1000}}")
     try:
         check_config(config)
     except ValueError as error:
@@ -127,6 +130,9 @@ def check_config(config: dict) -> None:
         for inner in config[key]:
             if inner not in DEFAULTS[key]:
                 raise ValueError(f"{key}.{inner}: no such option{nearest(inner, DEFAULTS[key])}")
+    for inner in config["speed_perturb"]:
+        if inner not in SPEED_KEYS:
+            raise ValueError(f"speed_perturb.{inner}: no such option{nearest(inner, SPEED_KEYS)}")
     for i, phase in enumerate(config["phases"]):
         if not isinstance(phase, dict):
             raise ValueError(f"phases[{i}] is {phase!r}; write {{{': ..., '.join(PHASE_KEYS)}: ...}}")
@@ -148,8 +154,3 @@ def check_config(config: dict) -> None:
             continue
         component_class(slot, name)
         check_options(slot, name, options, set(GIVEN.get(slot, ())))
-
-
-def max_steps(config: dict) -> int:
-    """Optimizer steps of all phases together."""
-    return sum(phase["steps"] for phase in config["phases"])

@@ -1,11 +1,13 @@
 """AudioLLMTask: the model as an ESPnet2 task, for ESPnet's own commands and for ESPnet3."""
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.trainer import Trainer
 from espnet2.utils.types import str_or_none
 from torch import Tensor
 
@@ -13,19 +15,21 @@ from qwen_audio.build import build_model
 from qwen_audio.config import DEFAULTS, check_config, with_all_keys
 from qwen_audio.data.collate import make_batch
 from qwen_audio.model import AudioLLM
-from qwen_audio.registry import SLOTS
+from qwen_audio.registry import SLOTS, nearest
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.tokenizer import Tokenizer
+from qwen_audio.train.defaults import with_defaults
 from qwen_audio.train.optim import build_optimizer
-from qwen_audio.train.trainer import Trainer
+
+OPTIMIZER_KEYS = ("optim", "optim_conf", "layer_decay", "lr_scale")
 
 
 class AudioLLMTask(AbsTask):
     """Audio in, text out, as AbsTask wants it.
 
     Data names: ``speech`` (16 kHz audio) and ``text``, whose line is one example of examples.jsonl, as JSON.
-    ``qwen-audio train`` builds its model here and then runs qwen_audio.train.trainer.Trainer, which resumes
-    at any step; ESPnet's own trainer works too (one process, no mid-epoch resume).
+    ``qwen-audio train`` builds the same model from the same keys, but reads tokenised sets and resumes at any
+    step (qwen_audio/train/); importing this module loads espnet2's AbsTask, which takes seconds.
     """
 
     num_optimizers = 1
@@ -42,7 +46,9 @@ class AudioLLMTask(AbsTask):
         for slot in SLOTS:
             group.add_argument(f"--{slot}", type=str_or_none, default=DEFAULTS[slot])
             group.add_argument(f"--{slot}_conf", type=dict, default=DEFAULTS[f"{slot}_conf"])
-        group.add_argument("--freeze_param", nargs="*", default=DEFAULTS["freeze_param"])
+        parser.set_defaults(optim="adamw", optim_conf={})  # AbsTask's is adadelta
+        group.add_argument("--layer_decay", type=float, default=DEFAULTS["layer_decay"])
+        group.add_argument("--lr_scale", type=dict, default=DEFAULTS["lr_scale"])
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
@@ -53,12 +59,48 @@ class AudioLLMTask(AbsTask):
         return ()
 
     @classmethod
-    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Callable:
-        raise NotImplementedError
+    def build_preprocess_fn(cls, args: argparse.Namespace, train: bool) -> Callable[[str, dict], dict]:
+        """(utterance, {speech (N,) float32, text: an example as JSON}) -> arrays for the collate function."""
+        tokenizer, specs = Tokenizer(args.tokenizer), load_tasks()
+
+        def preprocess(utt: str, data: dict) -> dict[str, np.ndarray]:
+            example = json.loads(data["text"])
+            if example.get("task") not in specs:
+                raise ValueError(f"{utt}: task {example.get('task')!r}{nearest(example.get('task'), specs)}")
+            spec = specs[example["task"]]
+            spec.check(example)
+            prompt = tokenizer.encode_pieces(spec.prompt_pieces(example))
+            answer = [*tokenizer.encode_pieces(spec.target_pieces(example)), tokenizer.end]
+            return {
+                "speech": data["speech"].astype(np.float32),
+                "text": np.array(prompt + answer),
+                "prompt": np.array(len(prompt)),
+                "task": np.array(args.tasks.index(spec.stream(example)) if args.tasks else 0),
+                "ctc": np.array(tokenizer.encode(example["text"]) if spec.transcribes else [], dtype=np.int64),
+            }
+
+        return preprocess
+
+    @classmethod
+    def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable[[Sequence], tuple[list[str], dict]]:
+        """[(utterance, arrays of the preprocess function)] -> utterances, the tensors of AudioLLM.forward."""
+        pad = Tokenizer(args.tokenizer).pad
+
+        def collate(rows: Sequence[tuple[str, dict]]) -> tuple[list[str], dict[str, Tensor]]:
+            plain = [{**row, "prompt": int(row["prompt"]), "task": int(row["task"])} for _, row in rows]
+            return [utt for utt, _ in rows], make_batch(plain, pad)
+
+        return collate
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> AudioLLM:
         """The model of ``args``: the keys of qwen_audio/config.py, ``tokenizer``, ``tasks`` and ``ctc_tokens``."""
-        config = with_all_keys({key: value for key, value in vars(args).items() if key in DEFAULTS})
+        keys = [*SLOTS, *(f"{slot}_conf" for slot in SLOTS), "freeze_param"]
+        config = with_all_keys({key: getattr(args, key) for key in keys})
         check_config(config)
         return build_model(config, Tokenizer(args.tokenizer), args.ctc_tokens, max(len(args.tasks), 1))
+
+    @classmethod
+    def build_optimizers(cls, args: argparse.Namespace, model: torch.nn.Module) -> list[torch.optim.Optimizer]:
+        """AdamW with the parameter groups of qwen_audio/train/optim.py."""
+        return [build_optimizer(model, with_defaults({key: getattr(args, key) for key in OPTIMIZER_KEYS}))]

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, LANGUAGES, SPECIAL_TOKENS, split_tags, tag, time_tag
+from qwen_audio.words import SIL, parse_words
 
 TASKS_DIR = Path(__file__).resolve().parent.parent / "recipes" / "tasks"
 GROUPS = ("speech", "sound", "music")
@@ -119,8 +120,8 @@ class TaskSpec:
     def parse(self, text: str) -> dict | None:
         """Read the fields back from what a model wrote; None where it is malformed."""
         if self.target == WORDS:
-            words = _parse_words(text)
-            return None if words is None else {WORDS: words}
+            words = [list(word) for word in parse_words(text) or () if word[2] != SIL]
+            return {WORDS: words} if words else None
         match = self._pattern.fullmatch(text.strip())
         if not match:
             return None
@@ -197,20 +198,3 @@ def _check_words(words) -> None:
             raise ValueError(f"words holds {item!r}: times run backwards (the word before ends at {last} s)")
         time_tag(end)
         last = end
-
-
-_TIME = re.compile(r"<\|(\d+\.\d\d)\|>")
-
-
-def _parse_words(text: str) -> list[list] | None:
-    """``<|0.00|>a<|0.10|><|0.10|>b<|0.20|>`` or the shared-boundary form ``<|0.00|>a<|0.10|>b<|0.20|>``."""
-    pieces = _TIME.split(text.strip())
-    if len(pieces) < 4 or pieces[0].strip() or pieces[-1].strip():
-        return None
-    words = []
-    for start, word, end in zip(pieces[1::2], pieces[2::2], pieces[3::2]):
-        if word.strip() not in ("", tag("sil")):  # the released model writes silence out
-            words.append([float(start), float(end), word.strip()])
-    return words or None
-
-

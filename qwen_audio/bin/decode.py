@@ -1,6 +1,6 @@
 """Stage 7: decode a tokenised set with a trained model; the same command goes on where it was broken off.
 
-Writes OUTPUT/hyp.jsonl, a row per utterance, task and language, and OUTPUT/summary.json with speed and counts.
+Writes OUTPUT/hyp.jsonl, a row per utterance, task and language, and OUTPUT/summary.json: speed and counts.
 The inference configuration is YAML; without one the search is greedy:
 
     batch_conf: {max_examples: 64, max_seconds: 240}   # clips at once
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", help="inference configuration; without it the search is greedy")
     parser.add_argument("--tasks", nargs="+", help="tasks to decode; by default all that set and model have")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--dtype", default="float32", help="float32, or bfloat16: faster on a CPU with AMX or a GPU")
+    parser.add_argument(
+        "--dtype", default="float32", help="float32, or bfloat16: faster on a CPU with AMX or a GPU"
+    )
 
 
 def main(args: argparse.Namespace) -> None:

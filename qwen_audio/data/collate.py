@@ -39,32 +39,45 @@ class Collate:
         Raises:
             ValueError: if an audio is not as long as it was when its set was written.
         """
-        speech, ctc, texts, prompts, task_ids = [], [], [], [], []
-        for entry in entries:
-            data, row = sets[entry["set"]], int(entry["row"])
-            fields = data.rows[row]
-            texts.append(_tensor(data.text(row)))
-            prompts.append(int(fields["prompt"]))
-            task_ids.append(self.tasks.index(data.tasks[fields["task"]]))
-            if fields["utt"] >= 0:
-                speech.append(torch.tensor(_read(data, row, float(entry["speed"]))))
-                ctc.append(_tensor(data.ctc(row)))
-        pad = sets[entries[0]["set"]].meta["pad"]
-        text, text_lengths = _pad(texts, pad)
-        place = torch.arange(text.shape[1])
-        loss_mask = (place >= torch.tensor(prompts)[:, None]) & (place < text_lengths[:, None])
-        speech_padded, speech_lengths = _pad(speech, 0.0)
-        ctc_text, ctc_text_lengths = _pad(ctc, pad)
+        return make_batch([self._row(sets[entry["set"]], entry) for entry in entries], sets[entries[0]["set"]].meta["pad"])
+
+    def _row(self, data: TokenSet, entry: np.ndarray) -> dict:
+        row = int(entry["row"])
+        fields = data.rows[row]
+        heard = fields["utt"] >= 0
         return {
-            "speech": speech_padded,
-            "speech_lengths": speech_lengths,
-            "text": text,
-            "text_lengths": text_lengths,
-            "loss_mask": loss_mask,
-            "task_ids": torch.tensor(task_ids),
-            "ctc_text": ctc_text,
-            "ctc_text_lengths": ctc_text_lengths,
+            "text": data.text(row),
+            "prompt": int(fields["prompt"]),
+            "task": self.tasks.index(data.tasks[fields["task"]]),
+            "speech": _read(data, row, float(entry["speed"])) if heard else None,
+            "ctc": data.ctc(row) if heard else None,
         }
+
+
+def make_batch(rows: Sequence[dict], pad: int) -> Batch:
+    """Pad rows to a batch; shapes as of Collate.
+
+    Args:
+        rows: ``text`` token ids, ``prompt`` how many of them are the prompt, ``task`` number, and ``speech``
+            (N,) or (T, 80) with its transcript's ids ``ctc``, both None for text without audio.
+        pad: token id that fills texts up.
+    """
+    text, text_lengths = _pad([_tensor(row["text"]) for row in rows], pad)
+    place = torch.arange(text.shape[1])
+    prompts = torch.tensor([row["prompt"] for row in rows])
+    heard = [row for row in rows if row["speech"] is not None]
+    speech, speech_lengths = _pad([torch.tensor(row["speech"]) for row in heard], 0.0)
+    ctc_text, ctc_text_lengths = _pad([_tensor(row["ctc"]) for row in heard], pad)
+    return {
+        "speech": speech,
+        "speech_lengths": speech_lengths,
+        "text": text,
+        "text_lengths": text_lengths,
+        "loss_mask": (place >= prompts[:, None]) & (place < text_lengths[:, None]),
+        "task_ids": torch.tensor([row["task"] for row in rows]),
+        "ctc_text": ctc_text,
+        "ctc_text_lengths": ctc_text_lengths,
+    }
 
 
 def check_sets(sets: Sequence[TokenSet]) -> None:

@@ -19,7 +19,9 @@ class Clips:
     """
 
     @torch.inference_mode()
-    def __init__(self, loaded: LoadedModel, clips: list[Tensor], samples: list[int], prompts: list[list[int]]):
+    def __init__(
+        self, loaded: LoadedModel, clips: list[Tensor], samples: list[int], prompts: list[list[int]]
+    ):
         self.loaded, self.device = loaded, loaded.device
         self.samples = torch.tensor(samples, device=self.device)
         self.frames, self.frame_lengths = loaded.encode(clips)
@@ -64,7 +66,13 @@ class Clips:
             log_probs = model.ctc_log_probs(self.frames)[rows]
             ctc = CtcVocabulary(log_probs, self.frame_lengths[rows], columns, self.loaded.tokenizer.end)
         return search(
-            decoder, prefix, grammar.to(self.device), self.samples[rows], self.loaded.tokenizer.end, options, ctc
+            decoder,
+            prefix,
+            grammar.to(self.device),
+            self.samples[rows],
+            self.loaded.tokenizer.end,
+            options,
+            ctc,
         )
 
 

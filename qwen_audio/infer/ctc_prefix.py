@@ -22,7 +22,8 @@ class CtcState:
     """Forward variables of R clips times W hypotheses.
 
     Attributes:
-        blank, label: (R, W, T + 1) log probability of the prefix after 0 to T frames, by what the last frame was.
+        blank, label: (R, W, T + 1) log probability of the prefix after 0 to T frames, the last frame being
+            a blank or the last label.
         last: (R, W) column of the last label; 0 for the empty prefix.
     """
 
@@ -71,7 +72,9 @@ class CtcPrefixScorer:
         """
         at = parents[..., None].expand(-1, -1, state.blank.shape[2])
         blank, label = state.blank.gather(1, at), state.label.gather(1, at)
-        same = (state.last.gather(1, parents) == labels)[..., None]  # only a blank between tells two labels apart
+        same = (state.last.gather(1, parents) == labels)[
+            ..., None
+        ]  # only a blank between tells two labels apart
         before = torch.where(same, blank, torch.logaddexp(blank, label))[..., :-1]
         new_label = _recursion(self._column(self.log_probs, labels), before)
         new_blank = _recursion(self.log_probs[:, None, :, 0], new_label[..., :-1])

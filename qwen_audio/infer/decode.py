@@ -35,8 +35,8 @@ def decode(
 ) -> dict:
     """Decode ``data`` and write hyp.jsonl and summary.json into ``output``.
 
-    Rows are added to hyp.partial.jsonl as they are decoded; called again after a break with the same model and
-    options, it goes on from there. hyp.jsonl appears, complete and sorted by utterance, at the end.
+    Rows are added to hyp.partial.jsonl as they are decoded; called again after a break with the same model
+    and options, it goes on from there. hyp.jsonl appears, complete and sorted by utterance, at the end.
 
     Args:
         tasks: those to decode; by default all that both the set and the model have.
@@ -52,13 +52,17 @@ def decode(
     output.mkdir(parents=True, exist_ok=True)
     _check(loaded, data)
     requests = read_requests(data, _choose(loaded, data, tasks), specs)
-    partial = _Partial(output / PARTIAL, {"model": label, "options": dataclasses.asdict(config), "set": _name(data)})
+    partial = _Partial(
+        output / PARTIAL, {"model": label, "options": dataclasses.asdict(config), "set": _name(data)}
+    )
     waiting = [request for request in requests if request.key not in partial.done]
     if len(waiting) < len(requests):
         print(f"{output}: {len(requests) - len(waiting)} texts were decoded before the break", flush=True)
     begin = time.monotonic()
     with partial:
-        for row in progress(_decode(loaded, data, waiting, config, specs), len(waiting), f"decode {data.folder.name}"):
+        for row in progress(
+            _decode(loaded, data, waiting, config, specs), len(waiting), f"decode {data.folder.name}"
+        ):
             partial.add(row)
     seconds = time.monotonic() - begin
     rows = [partial.done[key] for key in sorted(request.key for request in requests)]
@@ -76,7 +80,8 @@ def report(summary: dict) -> str:
     return (
         f"{summary['texts']} texts ({summary['by_task']}) of {summary['utterances']} utterances,"
         f" {summary['audio_seconds']:.0f} s of audio, in {summary['seconds']:.0f} s:"
-        f" {summary['utterances_per_second']:.2f} utterances/s, real-time factor {summary['real_time_factor']:.3f};"
+        f" {summary['utterances_per_second']:.2f} utterances/s,"
+        f" real-time factor {summary['real_time_factor']:.3f};"
         f" {summary['looped']} looped, {summary['cut']} cut at max_new_tokens"
     )
 
@@ -148,7 +153,9 @@ def _choose(loaded: LoadedModel, data: TokenSet, tasks: list[str] | None) -> lis
     if left_out:
         print(f"{data.folder}: not decoded, because the model was not trained on them: {', '.join(left_out)}")
     if not chosen:
-        raise ValueError(f"{data.folder} has none of the model's tasks ({', '.join(loaded.tasks)}); name some: --tasks")
+        raise ValueError(
+            f"{data.folder} has none of the model's tasks ({', '.join(loaded.tasks)}); name some: --tasks"
+        )
     return chosen
 
 

@@ -41,7 +41,7 @@ class LoadedModel:
     def encode(self, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Audio to decoder embeddings.
 
-        Shapes: clips (N_i,) samples at 16 kHz or (T_i, mels) features -> (A, T', E), frames of each (A,).
+        Shapes: clips (N_i,) samples at 16 kHz or (T_i, mels) features -> (A, T', E), lengths (A,).
         """
         lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
         speech = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
@@ -53,13 +53,13 @@ class LoadedModel:
 def load_model(folder: str | Path, device: str = "cpu", dtype: str = "float32") -> LoadedModel:
     """The model that ``export_model`` wrote; pretrained weights of its backbones are not needed.
 
-    LoRA matrices are added to the weights they belong to: the same function with a third of the matrix products.
+    LoRA matrices are added to the weights they belong to: the same function with a third of the products.
 
     Args:
         dtype: ``bfloat16`` is several times faster where the CPU has AMX (or on a GPU), and rounds more.
 
     Raises:
-        ValueError: if a file is missing, a tensor is missing, left over or of another shape; names the first few.
+        ValueError: if a file or tensor is missing, left over or of another shape; names the first few.
     """
     folder = Path(folder)
     if dtype not in DTYPES:
@@ -96,15 +96,15 @@ def _place(model: torch.nn.Module, path: Path) -> None:
         surplus = sorted(found - set(state))
         if missing or surplus:
             raise ValueError(
-                f"{path} does not fit its {CONFIG}: {_some('missing', missing)}, {_some('left over', surplus)};"
-                f" export the run again"
+                f"{path} does not fit its {CONFIG}: {_some('missing', missing)},"
+                f" {_some('left over', surplus)}; export the run again"
             )
         for name in sorted(found):
             tensor = stored.get_tensor(name)
             if tensor.shape != state[name].shape:
                 raise ValueError(
                     f"{path}: {name} is {tuple(tensor.shape)}, {CONFIG} builds {tuple(state[name].shape)};"
-                    f" export the run again"
+                    " export the run again"
                 )
             state[name].copy_(tensor)
 
@@ -118,4 +118,6 @@ def _merge_lora(model: torch.nn.Module) -> None:
 
 
 def _some(what: str, names: list[str]) -> str:
-    return f"{len(names)} tensors {what}" + (f" ({', '.join(names[:3])}{', …' * (len(names) > 3)})" if names else "")
+    return f"{len(names)} tensors {what}" + (
+        f" ({', '.join(names[:3])}{', …' * (len(names) > 3)})" if names else ""
+    )

@@ -8,7 +8,7 @@ REPEATS, STRETCH = 4, 12  # it must stand this often in a row, and fill this man
 
 
 def looping(tokens: Tensor) -> Tensor:
-    """Whether a text ends in a loop: an n-gram of 1 to 8 tokens, 4 times in a row or more, over 12 tokens or more.
+    """Whether a text ends in a loop: an n-gram of 1 to 8 tokens, 4 times in a row, over at least 12 tokens.
 
     Shapes: tokens (..., L) -> (...) bool.
     """

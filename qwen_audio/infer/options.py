@@ -17,7 +17,7 @@ class InferenceConfig:
     """How to decode.
 
     Attributes:
-        batch_conf: clips encoded at once: at most ``max_examples``, padded to at most ``max_seconds`` together.
+        batch_conf: clips encoded at once: at most ``max_examples``, of ``max_seconds`` together with padding.
         num_threads: torch's threads; null leaves it to OMP_NUM_THREADS.
         tasks: exceptions per task, of the same keys as those below.
         beam_size, ctc_weight, length_bonus, max_new_tokens: see SearchOptions; max_new_tokens null takes the
@@ -75,7 +75,9 @@ def _checked(content: dict, specs: dict[str, TaskSpec]) -> InferenceConfig:
                 f"tasks.{name}.ctc_weight is {options['ctc_weight']}: CTC scores spoken words only, which"
                 f" {name} does not write; leave it out"
             )
-    return InferenceConfig(**{**content, "batch_conf": {**default.batch_conf, **batch_conf}, "tasks": exceptions})
+    return InferenceConfig(
+        **{**content, "batch_conf": {**default.batch_conf, **batch_conf}, "tasks": exceptions}
+    )
 
 
 def _known(prefix: str, given: dict, valid) -> None:
@@ -91,7 +93,9 @@ def _check_search(prefix: str, options: dict) -> None:
             raise ValueError(f"{prefix}{key} is {value!r}; write a whole number from 1 on")
     weight = options.get("ctc_weight", 0.0)
     if not _number(weight) or not 0 <= weight <= 1:
-        raise ValueError(f"{prefix}ctc_weight is {weight!r}; write a number from 0 (LLM alone) to 1 (CTC alone)")
+        raise ValueError(
+            f"{prefix}ctc_weight is {weight!r}; write a number from 0 (LLM alone) to 1 (CTC alone)"
+        )
     if not _number(options.get("length_bonus", 0.0)):
         raise ValueError(f"{prefix}length_bonus is {options['length_bonus']!r}; write a number")
 

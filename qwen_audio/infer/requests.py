@@ -83,11 +83,15 @@ def batches(requests: list[Request], max_examples: int, max_seconds: float, rate
 
 def count_by_task(requests: list[Request]) -> str:
     """``asr 12, lid 12``"""
-    return ", ".join(f"{task} {count}" for task, count in Counter(request.task for request in requests).items())
+    return ", ".join(
+        f"{task} {count}" for task, count in Counter(request.task for request in requests).items()
+    )
 
 
 def _examples(data: TokenSet) -> Path:
     path = Path(data.meta["examples"])
     if not path.is_file():
-        raise ValueError(f"{path}, which {data.folder} was made from, is missing; decode in the recipe's folder")
+        raise ValueError(
+            f"{path}, which {data.folder} was made from, is missing; decode in the recipe's folder"
+        )
     return path

@@ -20,7 +20,8 @@ class SearchOptions:
 
     Attributes:
         beam_size: hypotheses kept per clip; 1 is greedy search.
-        ctc_weight: w of ``score = (1 - w) log p_llm + w log p_ctc``; above 0 only tokens that CTC knows are written.
+        ctc_weight: w of ``score = (1 - w) log p_llm + w log p_ctc``; above 0, tokens that CTC does not know
+            are not written.
         length_bonus: added to the score for every token, the end token included.
         max_new_tokens: an answer is cut after this many.
     """
@@ -142,7 +143,9 @@ class _Beams:
             column = self.ctc.columns.new_zeros(len(self.ctc.tokens))
             column[:-1] = self.ctc.columns
             column, token = column[token], self.ctc.tokens[token]
-        ended = (token == self.end)[:, :beam]  # an end that is not among the best is none: greedy search goes on
+        ended = (token == self.end)[
+            :, :beam
+        ]  # an end that is not among the best is none: greedy search goes on
         self._finish(score[:, :beam].masked_fill(~ended, NONE), parent)
         self.score, order = score.masked_fill(token == self.end, NONE).topk(min(beam, score.shape[1]))
         self.parent, token, logprob = (x.gather(1, order) for x in (parent, token, logprob))
@@ -212,7 +215,9 @@ class _Beams:
         self.prefix = self.prefix.append(self.decoder, self.tokens[..., -1].flatten())
         return True
 
-    def _hypothesis(self, i: int, j: int, score: Tensor, ended: bool = False, looped: bool = False) -> Hypothesis:
+    def _hypothesis(
+        self, i: int, j: int, score: Tensor, ended: bool = False, looped: bool = False
+    ) -> Hypothesis:
         """Hypothesis ``j`` of row ``i``; unless it ended, what the grammar keeps of it."""
         tokens = self.tokens[i, j]
         if looped:
@@ -222,4 +227,5 @@ class _Beams:
 
     def answers(self) -> list[Hypothesis]:
         nothing = Hypothesis([], [], NONE, ended=False)
-        return [done or cut or loop or nothing for done, cut, loop in zip(self.finished, self.open, self.looped)]
+        kinds = zip(self.finished, self.open, self.looped, strict=True)
+        return [ended or cut or loop or nothing for ended, cut, loop in kinds]

@@ -1,26 +1,7 @@
 """Accumulated average shift of word times (Qwen-Audio, arXiv:2311.07919, table 2), in milliseconds."""
 
-import re
-
 from qwen_audio.score.bootstrap import ci95
-
-SIL = "<|sil|>"
-_TIME = re.compile(r"<\|(\d+\.\d+)\|>")
-Word = tuple[float, float, str]
-
-
-def parse_words(text: str) -> list[Word] | None:
-    """Read ``<|0.00|>a<|0.54|><|0.60|>b<|0.86|>`` into (start_s, end_s, token); None where it is malformed.
-
-    A boundary may be shared: ``<|0.00|>a<|0.54|>b<|0.86|>``. Text before the first or after the last time
-    has only one boundary: malformed, as is a text without a token between two times.
-    """
-    pieces = _TIME.split(text)
-    if pieces[0].strip() or pieces[-1].strip():
-        return None
-    spans = zip(pieces[1::2], pieces[2::2], pieces[3::2])
-    words = [(float(start), float(end), token.strip()) for start, token, end in spans if token.strip()]
-    return words or None
+from qwen_audio.words import SIL, Word, parse_words
 
 
 def matches(ref: list[str], hyp: list[str]) -> tuple[list[tuple[int, int]], int]:

@@ -8,9 +8,9 @@ import difflib
 import string
 from collections import Counter
 
-from qwen_audio.score.aas import SIL, parse_words
 from qwen_audio.score.normalise import spaced
 from qwen_audio.task_spec import TaskSpec
+from qwen_audio.words import SIL, parse_words
 
 NAMES = ("empty", "majority", "constant", "even_spacing")
 

@@ -6,7 +6,7 @@ Word = tuple[str, float, float, float]  # text, start and end in seconds, confid
 
 
 class TimestampHead:
-    """Base of the timestamp_head slot; a head's constructor takes only its options (``timestamp_head_conf``)."""
+    """Base of the timestamp_head slot; a constructor takes only its options (``timestamp_head_conf``)."""
 
     def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
         """Words spoken, in their order; times are seconds from the beginning of the clip.

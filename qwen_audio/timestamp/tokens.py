@@ -1,4 +1,4 @@
-"""Timestamp head: the decoder writes the times itself, as tokens around each word (SRWT in arXiv:2311.07919)."""
+"""Timestamp head: the decoder writes the times itself, as tokens around each word (arXiv:2311.07919)."""
 
 import functools
 import math
@@ -30,7 +30,9 @@ class Tokens(TimestampHead):
     def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
         """See TimestampHead. Raises: ValueError if the model was not trained to write word times."""
         spec = self._spec(loaded.tasks)
-        prompt = loaded.tokenizer.encode_pieces(spec.prompt_pieces({"audio_lang": language, "text_lang": language}))
+        prompt = loaded.tokenizer.encode_pieces(
+            spec.prompt_pieces({"audio_lang": language, "text_lang": language})
+        )
         grammar = _grammar(loaded.tokenizer)
         options = SearchOptions(self.beam_size, max_new_tokens=spec.max_new_tokens)
         clips = Clips(loaded, [torch.from_numpy(np.asarray(audio, dtype=np.float32))], [len(audio)], [prompt])
@@ -49,8 +51,8 @@ class Tokens(TimestampHead):
             if name in timed and name in trained:
                 return timed[name]
         raise ValueError(
-            f"timestamp_head tokens needs a model trained on {self.task or ' or '.join(timed)}; this one knows"
-            f" {', '.join(trained)}"
+            f"timestamp_head tokens needs a model trained on {self.task or ' or '.join(timed)};"
+            f" this one knows {', '.join(trained)}"
         )
 
 

@@ -37,7 +37,9 @@ class WordTimes(Grammar):
 
     def start(self, samples: Tensor) -> Tensor:
         end = -(-samples // STEP_SAMPLES)
-        return torch.stack([torch.full_like(end, BEFORE_ANY), torch.zeros_like(end), end.clamp(max=len(TIMES) - 1)], 1)
+        return torch.stack(
+            [torch.full_like(end, BEFORE_ANY), torch.zeros_like(end), end.clamp(max=len(TIMES) - 1)], 1
+        )
 
     def allowed(self, states: Tensor) -> Tensor:
         phase, last, end = states[:, :1], states[:, 1:2], states[:, 2:]
@@ -53,7 +55,7 @@ class WordTimes(Grammar):
         return torch.stack([phase, torch.where(time >= 0, time, last), end], 1)
 
     def mask(self, logprobs: Tensor, states: Tensor) -> Tensor:
-        """As in Grammar; and where all times together are likelier than any other token, only a time may come.
+        """As in Grammar; and where all times together are likelier than any other token, only they may come.
 
         A decoder sure that the word is over spreads its probability over neighbouring times, each of which
         alone may lose against a token of text; Whisper decodes so too (arXiv:2212.04356, its released code).

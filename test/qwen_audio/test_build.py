@@ -1,8 +1,14 @@
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
 
+from qwen_audio.build import build_model
+from qwen_audio.config import load_config
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted([*ROOT.glob("recipes/conf/*.yaml"), *ROOT.glob("egs/*/conf/pretrain*.yaml")])
 ROWS = [(8000, "", "a dog", 0, "dog"), (4800, "what is it", "bell", 1, "")]
 COMBINATIONS = list(
     itertools.product(
@@ -13,10 +19,10 @@ COMBINATIONS = list(
 )
 
 
-def train_step(model, batch) -> set[str]:
-    """One optimizer step on both losses; the names of parameters that moved."""
+def train_step(model, batch, loss_weights=None) -> set[str]:
+    """One optimizer step, by default on both losses; the names of parameters that moved."""
     model.train()
-    model.loss_weights = {"lm": 1.0, "ctc": 0.3}
+    model.loss_weights = loss_weights or {"lm": 1.0, "ctc": 0.3}
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.AdamW(
         [p for p in model.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.0
@@ -44,6 +50,18 @@ def test_every_combination_of_parts_takes_a_training_step(tiny_model, make_batch
     else:
         assert "decoder.new_rows" in moved
         assert bool(in_llm) == (decoder == "lora") and all(".lora_" in name for name in in_llm)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_shipped_configuration_takes_a_training_step(
+    path, tiny_whisper, tiny_llm, tiny_tokenizer, make_batch
+):
+    config = load_config(path, [f"encoder_conf.model={tiny_whisper}", f"decoder_conf.model={tiny_llm}"])
+    spoken = tiny_tokenizer.encode("dog the quick brown fox")
+    model = build_model(config, tiny_tokenizer, spoken, tasks=3)
+    for phase in config["phases"]:
+        moved = train_step(model, make_batch(ROWS), phase.get("loss_weights", {"lm": 1.0}))
+        assert any(name.startswith("adapter.") for name in moved)
 
 
 def test_a_second_step_lowers_the_loss_of_the_same_batch(tiny_model, make_batch):

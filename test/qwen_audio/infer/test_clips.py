@@ -29,7 +29,9 @@ def ask(clips, loaded, which, task, options):
 
 
 @pytest.mark.parametrize("task", ["asr", "srwt", "mna"])
-@pytest.mark.parametrize("options", [SearchOptions(max_new_tokens=40), SearchOptions(beam_size=3, max_new_tokens=40)])
+@pytest.mark.parametrize(
+    "options", [SearchOptions(max_new_tokens=40), SearchOptions(beam_size=3, max_new_tokens=40)]
+)
 def test_a_clip_alone_gets_the_text_it_gets_in_any_batch(loaded, sounds, task, options):
     batch = hear(loaded, sounds)
     together = [answer.tokens for answer in ask(batch, loaded, [4, 0, 1, 2, 3], task, options)]
@@ -55,7 +57,9 @@ def test_sharing_the_audio_gives_the_likelihood_of_the_training_forward(loaded, 
         frames, lengths = loaded.encode([torch.from_numpy(sound)])
         text = torch.tensor([[*start, *answer.tokens]])
         losses = loaded.model.token_losses(text, torch.tensor([text.shape[1]]), frames, lengths)
-        torch.testing.assert_close(-losses[0, len(start) :], torch.tensor(answer.logprobs), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            -losses[0, len(start) :], torch.tensor(answer.logprobs), rtol=1e-4, atol=1e-4
+        )
 
 
 def test_ctc_search_writes_only_tokens_that_ctc_knows(loaded, sounds, ctc_tokens):

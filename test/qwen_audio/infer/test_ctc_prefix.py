@@ -55,7 +55,11 @@ def test_the_whole_text_scores_as_torch_ctc_loss():
     scorer = CtcPrefixScorer(log_probs, lengths)
     _, whole = scorer.scores(follow(scorer, labels))
     loss = torch.nn.functional.ctc_loss(
-        log_probs.transpose(0, 1), torch.tensor([labels] * 3), lengths, torch.tensor([7] * 3), reduction="none"
+        log_probs.transpose(0, 1),
+        torch.tensor([labels] * 3),
+        lengths,
+        torch.tensor([7] * 3),
+        reduction="none",
     )
     torch.testing.assert_close(whole[:, 0], -loss)
 
@@ -78,7 +82,9 @@ def test_more_labels_than_frames_cannot_be():
 
 def test_hypotheses_branch_and_change_places():
     scorer = CtcPrefixScorer(random_log_probs(), torch.tensor([5, 4]))
-    state = scorer.advance(scorer.start(), torch.zeros(2, 3, dtype=torch.long), torch.tensor([[1, 2, 3], [3, 2, 1]]))
+    state = scorer.advance(
+        scorer.start(), torch.zeros(2, 3, dtype=torch.long), torch.tensor([[1, 2, 3], [3, 2, 1]])
+    )
     state = scorer.advance(state, torch.tensor([[2, 0], [1, 1]]), torch.tensor([[1, 1], [2, 3]]))
     _, whole = scorer.scores(state)
     for clip, place, labels in [(0, 0, (3, 1)), (0, 1, (1, 1)), (1, 0, (2, 2)), (1, 1, (2, 3))]:

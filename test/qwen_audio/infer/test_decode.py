@@ -11,10 +11,10 @@ from qwen_audio.data.token_set import TokenSet, TokenSetWriter
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.decode import decode
 from qwen_audio.infer.grammar import grammar_of
-from qwen_audio.model_folder import export_model
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import Request, batches, task_of
 from qwen_audio.infer.search import SearchOptions
+from qwen_audio.model_folder import export_model
 from qwen_audio.task_spec import load_tasks
 
 SPECS = load_tasks()
@@ -135,7 +135,9 @@ def test_after_a_break_only_the_rest_is_decoded_and_nothing_changes(loaded, toke
     partial.write_bytes(partial.read_bytes()[:-5])  # a kill within a line
     asked = []
     monkeypatch.setattr(
-        decode_module, "_decode", lambda l, d, waiting, *rest: asked.extend(waiting) or real_decode(l, d, waiting, *rest)
+        decode_module,
+        "_decode",
+        lambda a, b, waiting, *rest: asked.extend(waiting) or real_decode(a, b, waiting, *rest),
     )
     decode(loaded, token_set, tmp_path / "broken", CONFIG, SPECS)
     assert len(asked) == 3
@@ -146,14 +148,18 @@ def test_after_a_break_only_the_rest_is_decoded_and_nothing_changes(loaded, toke
 real_decode = decode_module._decode
 
 
-def test_what_another_model_or_other_options_began_is_not_gone_on_with(loaded, token_set, tmp_path, monkeypatch):
+def test_what_another_model_or_other_options_began_is_not_gone_on_with(
+    loaded, token_set, tmp_path, monkeypatch
+):
     with monkeypatch.context() as patch:
         break_after(3, patch)
         with pytest.raises(KeyboardInterrupt):
             decode(loaded, token_set, tmp_path, CONFIG, SPECS, label="one")
     asked = []
     monkeypatch.setattr(
-        decode_module, "_decode", lambda l, d, waiting, *rest: asked.extend(waiting) or real_decode(l, d, waiting, *rest)
+        decode_module,
+        "_decode",
+        lambda a, b, waiting, *rest: asked.extend(waiting) or real_decode(a, b, waiting, *rest),
     )
     decode(loaded, token_set, tmp_path, CONFIG, SPECS, label="two")
     assert len(asked) == 5

@@ -26,7 +26,12 @@ def test_plain_text_is_every_token_that_is_not_special_and_the_end(tiny_tokenize
 
 def test_a_note_is_written_tag_by_tag_in_the_order_of_its_target(tiny_tokenizer):
     id_of, grammar = tiny_tokenizer.token_id, grammar_of(SPECS["mna"], tiny_tokenizer)
-    begun = [id_of("<|pitch|>"), id_of("<|midi_pitch_60|>"), id_of("<|velocity|>"), id_of("<|midi_velocity_5|>")]
+    begun = [
+        id_of("<|pitch|>"),
+        id_of("<|midi_pitch_60|>"),
+        id_of("<|velocity|>"),
+        id_of("<|midi_velocity_5|>"),
+    ]
     assert allowed(grammar, []) == {begun[0]}
     assert allowed(grammar, begun[:1]) == {id_of(f"<|midi_pitch_{n}|>") for n in range(128)}
     assert allowed(grammar, begun[:2]) == {begun[2]}

@@ -18,7 +18,11 @@ def exported(loaded, ctc_tokens, tmp_path):
 
 def test_a_model_comes_back_as_it_was_exported(loaded, exported):
     again = load_model(exported)
-    assert (again.tasks, again.config, len(again.tokenizer)) == (loaded.tasks, loaded.config, len(loaded.tokenizer))
+    assert (again.tasks, again.config, len(again.tokenizer)) == (
+        loaded.tasks,
+        loaded.config,
+        len(loaded.tokenizer),
+    )
     expected, found = loaded.model.state_dict(), again.model.state_dict()
     assert expected.keys() == found.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
@@ -56,7 +60,9 @@ def test_missing_and_left_over_tensors_are_named(exported):
     tensors = load_file(exported / "model.safetensors")
     tensors["adapter.odd"] = tensors.pop("adapter.norm.weight")
     save_file(tensors, exported / "model.safetensors")
-    with pytest.raises(ValueError, match=r"1 tensors missing \(adapter.norm.weight\), 1 tensors left over \(adapter.odd\)"):
+    with pytest.raises(
+        ValueError, match=r"1 tensors missing \(adapter.norm.weight\), 1 tensors left over \(adapter.odd\)"
+    ):
         load_model(exported)
 
 

@@ -16,7 +16,10 @@ FREE = [[5] * 11, [1, 2] * 5, [1, 2, 3] * 3 + [1, 2], [1, 2, 3, 4, 5, 6, 7, 8, 9
 @pytest.mark.parametrize("tokens", LOOPS)
 def test_a_loop_is_found_and_cut_after_its_first_round(tokens):
     assert looping(torch.tensor(tokens))
-    assert first_round(list(tokens)) == len(LOOPS[tokens]) and list(tokens[: first_round(list(tokens))]) == LOOPS[tokens]
+    assert (
+        first_round(list(tokens)) == len(LOOPS[tokens])
+        and list(tokens[: first_round(list(tokens))]) == LOOPS[tokens]
+    )
 
 
 @pytest.mark.parametrize("tokens", FREE)

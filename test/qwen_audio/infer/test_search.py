@@ -32,7 +32,9 @@ class Only(Grammar):
 @pytest.fixture(scope="module")
 def decoder():
     torch.manual_seed(3)
-    decoder = Transformer(SIZE, [], hidden_size=16, layers=2, heads=2, ffn_size=32).eval().requires_grad_(False)
+    decoder = (
+        Transformer(SIZE, [], hidden_size=16, layers=2, heads=2, ffn_size=32).eval().requires_grad_(False)
+    )
     for parameter in decoder.parameters():
         parameter.mul_(4 if parameter.dim() > 1 else 1)
     return decoder
@@ -91,7 +93,9 @@ def test_a_wide_beam_finds_the_best_of_all_texts(decoder):
         assert tuple(hypothesis.tokens) == best
         assert hypothesis.score == pytest.approx(scores[best], abs=1e-4)
         for place, value in enumerate(hypothesis.logprobs):
-            more, less = (log_prob(decoder, prompt[:length], best[:n]) if n else 0.0 for n in (place + 1, place))
+            more, less = (
+                log_prob(decoder, prompt[:length], best[:n]) if n else 0.0 for n in (place + 1, place)
+            )
             assert value == pytest.approx(more - less, abs=1e-4)
 
 
@@ -122,7 +126,9 @@ def test_joint_search_finds_the_text_with_the_best_weighted_score(decoder, weigh
         for text in all_texts((2, 4, 5), 5):
             heard = ctc_score(clip, text)
             if heard > float("-inf"):
-                scores[text] = weight * heard + (1 - weight) * log_prob(decoder, prompt[:length], [*text, END])
+                scores[text] = weight * heard + (1 - weight) * log_prob(
+                    decoder, prompt[:length], [*text, END]
+                )
         best = max(scores, key=scores.get)
         assert tuple(hypothesis.tokens) == best
         assert hypothesis.score == pytest.approx(scores[best], abs=1e-4)
@@ -138,7 +144,9 @@ def test_ctc_alone_hears_what_the_decoder_would_never_say(decoder):
 
 def test_a_length_bonus_counts_every_token_and_the_end(decoder):
     embeddings, lengths = prompts()
-    found = run(decoder, SearchOptions(beam_size=200, length_bonus=3.0, max_new_tokens=5), Only([END, 2, 4, 5]))
+    found = run(
+        decoder, SearchOptions(beam_size=200, length_bonus=3.0, max_new_tokens=5), Only([END, 2, 4, 5])
+    )
     for hypothesis, prompt, length in zip(found, embeddings, lengths):
         texts = all_texts((2, 4, 5), 4)
         scores = {t: log_prob(decoder, prompt[:length], [*t, END]) + 3.0 * (len(t) + 1) for t in texts}

@@ -42,7 +42,9 @@ def test_time_word_time_and_times_never_run_backwards(grammar, tiny_tokenizer):
 @pytest.mark.parametrize(
     "samples, last", [(16000, 100), (16001, 101), (15999, 100), (160, 1), (480000, 3000), (600000, 3000)]
 )
-def test_no_time_is_past_the_clip_rounded_up_to_a_hundredth_of_a_second(grammar, tiny_tokenizer, samples, last):
+def test_no_time_is_past_the_clip_rounded_up_to_a_hundredth_of_a_second(
+    grammar, tiny_tokenizer, samples, last
+):
     assert allowed_after(grammar, [], samples) == times(tiny_tokenizer, 0, last)
 
 

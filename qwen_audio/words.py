@@ -1,0 +1,21 @@
+"""Words with times, as text: start token, word, end token (the paper's section 3.2)."""
+
+import re
+
+Word = tuple[float, float, str]  # start_s, end_s, word
+SIL = "<|sil|>"  # silence, which the released model writes out as a word
+_TIME = re.compile(r"<\|(\d+\.\d+)\|>")
+
+
+def parse_words(text: str) -> list[Word] | None:
+    """Read ``<|0.00|>a<|0.54|><|0.60|>b<|0.86|>`` into (start_s, end_s, token); None where it is malformed.
+
+    A boundary may be shared: ``<|0.00|>a<|0.54|>b<|0.86|>``. Text before the first or after the last time
+    has only one boundary: malformed, as is a text without a token between two times.
+    """
+    pieces = _TIME.split(text)
+    if pieces[0].strip() or pieces[-1].strip():
+        return None
+    spans = zip(pieces[1::2], pieces[2::2], pieces[3::2])
+    words = [(float(start), float(end), token.strip()) for start, token, end in spans if token.strip()]
+    return words or None

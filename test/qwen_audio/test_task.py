@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from qwen_audio.task import AudioLLMTask
+
+ROWS = {
+    "a": {"utt": "a", "task": "asr", "audio_lang": "en", "text_lang": "en", "text": "dog"},
+    "b": {"utt": "b", "task": "lid", "label": "English"},
+}
+
+
+@pytest.fixture
+def arguments(tmp_path, parts, tiny_tokenizer):
+    """Function (**keys of the YAML) -> arguments as ESPnet's own command parses them."""
+
+    def parse(**more):
+        chosen = {**parts["encoder"]["whisper"], **parts["decoder"]["frozen"], "adapter": "stack_linear"}
+        path = tmp_path / "train.yaml"
+        path.write_text(yaml.safe_dump({**chosen, "adapter_conf": {"stride": 2}, **more}))
+        given = ["--config", path, "--tokenizer", tiny_tokenizer.folder, "--output_dir", tmp_path]
+        return AudioLLMTask.get_parser().parse_args([*map(str, given), "--tasks", "asr/en", "lid"])
+
+    return parse
+
+
+def batch_of(args, rows):
+    preprocess = AudioLLMTask.build_preprocess_fn(args, train=True)
+    wave = np.random.default_rng(0).standard_normal(8000) * 0.1
+    data = [(utt, preprocess(utt, {"speech": wave, "text": json.dumps(row)})) for utt, row in rows.items()]
+    return AudioLLMTask.build_collate_fn(args, train=True)(data)
+
+
+def test_espnets_parser_builds_a_model_that_trains_on_espnets_data_names(arguments):
+    args = arguments()
+    model = AudioLLMTask.build_model(args)
+    (optimizer,) = AudioLLMTask.build_optimizers(args, model)
+    utts, batch = batch_of(args, ROWS)
+    before = model.adapter.mlp[0].weight.clone()
+    loss, stats, weight = model(**batch)
+    loss.backward()
+    optimizer.step()
+    assert utts == ["a", "b"]
+    assert torch.isfinite(loss) and not torch.equal(before, model.adapter.mlp[0].weight)
+    assert weight.item() == batch["loss_mask"].sum() == stats["task_tokens"].sum()
+    assert all(stats["task_tokens"] > 0)
+
+
+def test_the_slot_adapter_means_the_audio_adapter_not_espnets_lora_switch(arguments):
+    assert arguments().adapter == "stack_linear"
+
+
+def test_a_typo_in_a_component_is_answered_with_the_nearest(arguments):
+    with pytest.raises(ValueError, match="did you mean 'stack_linear'"):
+        AudioLLMTask.build_model(arguments(adapter="stack_liner"))
+
+
+def test_an_unknown_task_in_an_example_names_the_utterance_and_the_nearest(arguments):
+    with pytest.raises(ValueError, match="x: task 'asrr'; did you mean 'asr'"):
+        batch_of(arguments(), {"x": {"utt": "x", "task": "asrr"}})

@@ -1,0 +1,101 @@
+"""egs/multitask from raw recordings to RESULTS.md: every stage for real, with tiny random backbones."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+KEYS = [
+    "agent-pass", "auth-thankyou", "call-waiting", "conf-full", "conf-invalid", "conf-locked", "conf-muted",
+    "goodbye", "queue-thankyou", "vm-goodbye", "vm-password", "vm-received", "vm-repeat", "vm-tooshort",
+]  # fmt: skip
+VOICES = {"en": "en_US_f_Allison", "es": "es_MX_f_Allison"}
+
+
+@pytest.fixture(scope="module")
+def real_clips(tmp_path_factory):
+    """A corpus folder with a handful of the real recordings, in the packages' own layout."""
+    packages = [f"asterisk-core-sounds-{lang}{kind}" for lang in VOICES for kind in ("", "-g722")]
+    downloads = ROOT / "egs/multitask/downloads"
+    subprocess.run([ROOT / "tools/fetch_debs.sh", "--into", downloads / "deb", *packages], check=True)
+    fetch = [ROOT / "tools/fetch_debs.sh", "--into", downloads / "programs", "--programs", "ffmpeg"]
+    subprocess.run(fetch, check=True)
+    share, corpus = downloads / "deb/usr/share", tmp_path_factory.mktemp("clips") / "usr/share"
+    for lang, voice in VOICES.items():
+        texts = Path(f"doc/asterisk-core-sounds-{lang}/core-sounds-{lang}.txt.gz")
+        with gzip.open(share / texts, "rt", encoding="utf-8-sig") as stream:
+            lines = [line for line in stream if line.split(":")[0] in KEYS]
+        (corpus / texts).parent.mkdir(parents=True)
+        with gzip.open(corpus / texts, "wt", encoding="utf-8") as stream:
+            stream.writelines(lines)
+        sounds = corpus / "asterisk/sounds" / voice
+        sounds.mkdir(parents=True)
+        for recording in (share / "asterisk/sounds" / voice).glob("*.g722"):
+            if recording.stem in KEYS:
+                shutil.copy(recording, sounds)
+    return corpus.parent.parent, downloads / "programs/bin"
+
+
+@pytest.fixture
+def recipe():
+    """A copy of egs/multitask beside it, so that a user's own data and models there stay as they are."""
+    folder = ROOT / "egs" / f"test_{os.getpid()}"
+    shutil.copytree(ROOT / "egs/multitask", folder, ignore=shutil.ignore_patterns("data", "dump", "exp", "downloads"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(real_clips, recipe, tiny_whisper, tiny_llm):
+    corpus, programs = real_clips
+    config = {
+        "include": "pretrain.yaml",
+        "encoder_conf": {"model": str(tiny_whisper)},
+        "decoder_conf": {"model": str(tiny_llm), "lora": {"r": 2}},
+        "train_dtype": "float32",
+        "phases": [
+            {"steps": 2, "loss_weights": {"ctc": 1.0}, "task_weights": {"asr": 1}},
+            {"steps": 3, "loss_weights": {"lm": 1.0, "ctc": 0.5}},
+        ],
+        "num_threads": 1,
+        "valid_steps": 5,
+        "checkpoint_steps": 2,
+    }
+    (recipe / "conf/tiny.yaml").write_text(yaml.safe_dump(config))
+    decode = {"num_threads": 1, "max_new_tokens": 4, "tasks": {"asr": {"beam_size": 2, "ctc_weight": 0.5}}}
+    (recipe / "conf/tiny_decode.yaml").write_text(yaml.safe_dump(decode))
+    command = [
+        "./run.sh", "--stage", "0", "--corpora", "asterisk", "--corpus", corpus, "--nj", "1", "--ngpu", "0",
+        "--pretrain_config", "conf/tiny.yaml", "--inference_config", "conf/tiny_decode.yaml", "--whisper", "none",
+    ]  # fmt: skip
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:{programs}"}
+
+    def run():
+        done = subprocess.run(
+            list(map(str, command)), cwd=recipe, env=environment, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout + done.stderr
+
+    run()
+    results = json.loads((recipe / "results.json").read_text())
+    examples = (recipe / "dump/raw/asterisk_test/examples.jsonl").read_text().splitlines()
+    in_test = {json.loads(line)["task"] for line in examples}
+    assert {row["task"] for row in results["rows"]} == in_test >= {"asr", "srwt", "lid"}
+    for row in results["rows"]:
+        assert row["count"] > 0 and row["baseline_name"]
+    assert "| asr |" in (recipe / "RESULTS.md").read_text()
+    model = recipe / "exp/pretrain_tiny"
+    assert (model / "loss.png").stat().st_size > 10_000
+    for name in ("train", "valid", "test"):
+        prepared = json.loads((recipe / f"dump/raw/asterisk_{name}/summary.json").read_text())
+        for kind in ("utterances", "examples"):
+            assert prepared["used"][kind] + prepared["rejected"][kind] == prepared["read"][kind] > 0
+
+    before = (model / "model.safetensors").stat().st_mtime_ns
+    assert "stage 4" not in run() or (model / "model.safetensors").stat().st_mtime_ns == before
