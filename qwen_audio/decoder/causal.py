@@ -7,7 +7,7 @@ from torch import Tensor
 class CausalDecoder(torch.nn.Module):
     """Base of the decoder slot.
 
-    A subclass provides ``hidden_size``, ``vocab_size``, ``base_rows()`` and ``forward``. Rows past the
+    A subclass provides ``hidden_size``, ``vocab_size``, ``base_rows()`` and ``body()``. Rows past the
     pretrained vocabulary (the tags of qwen_audio/tags.py) live in ``new_rows``, tied between input and
     output, so that they can be trained while the language model stays frozen.
     """
@@ -46,13 +46,24 @@ class CausalDecoder(torch.nn.Module):
         rows = self.new_rows if self.new_output_rows is None else self.new_output_rows
         return torch.cat([scores, hidden @ rows.T.to(hidden.dtype)], dim=-1)
 
+    def body(self) -> torch.nn.Module:
+        """The Hugging Face module from embeddings to hidden states."""
+        raise NotImplementedError
+
     def forward(self, embeddings: Tensor, attention_mask: Tensor, position_ids: Tensor, cache=None, use_cache=False):
         """Run the language model.
 
         Shapes: embeddings (B, L, E), attention_mask (B, L_past + L) 1 = real, position_ids (B, L)
         -> hidden (B, L, E), cache.
         """
-        raise NotImplementedError
+        out = self.body()(
+            inputs_embeds=embeddings,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=cache,
+            use_cache=use_cache,
+        )
+        return out.last_hidden_state, out.past_key_values
 
 
 def initial_rows(base: Tensor, names: list[str]) -> Tensor:

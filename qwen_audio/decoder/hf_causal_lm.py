@@ -70,12 +70,5 @@ class HfCausalLm(CausalDecoder):
     def base_output_rows(self) -> Tensor:
         return self.lm.get_output_embeddings().weight[: self.base_size]
 
-    def forward(self, embeddings: Tensor, attention_mask: Tensor, position_ids: Tensor, cache=None, use_cache=False):
-        out = self.lm.get_decoder()(
-            inputs_embeds=embeddings,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            past_key_values=cache,
-            use_cache=use_cache,
-        )
-        return out.last_hidden_state, out.past_key_values
+    def body(self) -> torch.nn.Module:
+        return self.lm.get_decoder()

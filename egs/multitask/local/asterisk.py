@@ -11,10 +11,10 @@ for English, srwt by forced alignment; what is not used stands with its reason i
 import argparse
 import gzip
 import re
-import sys
 from pathlib import Path
 
 from align_words import align_all
+from arguments import run
 from transcode import decode_g722
 
 from qwen_audio.data.corpus_dir import Utterance, write_corpus
@@ -158,19 +158,4 @@ def split_keys(prompts: dict[tuple[str, str], str], audio: dict[tuple[str, str],
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--corpus", type=Path, required=True, help="folder with usr/share/... of the packages"
-    )
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument(
-        "--downloads", type=Path, default=Path("downloads"), help="decoded audio and alignments"
-    )
-    parser.add_argument("--preset", choices=list(TRANSLATED), default="default")
-    parser.add_argument("--nj", type=int, default=2, help="processes that align")
-    try:
-        main(parser.parse_args())
-    except (ValueError, OSError) as error:
-        sys.exit(f"asterisk.py: {error}")
+    run(main, __doc__, "decoded audio and alignments", TRANSLATED, nj="processes that align")

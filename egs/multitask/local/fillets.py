@@ -10,8 +10,9 @@ with its reason in data/fillets_rejected.tsv.
 
 import argparse
 import re
-import sys
 from pathlib import Path
+
+from arguments import run
 
 from qwen_audio.data.corpus_dir import Utterance, write_corpus
 from qwen_audio.data.split import SPLITS, audio_hash, components, split_components
@@ -85,18 +86,4 @@ def _unescape(match: re.Match) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--corpus", type=Path, required=True, help="folder with usr/share/... of the packages"
-    )
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument(
-        "--downloads", type=Path, default=Path("downloads"), help="not used: the sounds are read as they are"
-    )
-    parser.add_argument("--preset", choices=["default", "full"], default="default", help="the same for both")
-    try:
-        main(parser.parse_args())
-    except (ValueError, OSError) as error:
-        sys.exit(f"fillets.py: {error}")
+    run(main, __doc__, "not used: the sounds are read as they are")

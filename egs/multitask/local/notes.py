@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import yaml
+from arguments import run
 from midi import midi_file
 
 from qwen_audio.data.corpus_dir import Utterance, write_corpus
@@ -179,15 +180,4 @@ def render_batch(batch: tuple[list[Note], Path, Path]) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--corpus", type=Path, required=True, help="folder with usr/share/... of the package")
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--downloads", type=Path, default=Path("downloads"), help="rendered notes")
-    parser.add_argument("--preset", choices=list(COUNTS), default="default")
-    parser.add_argument("--nj", type=int, default=2, help="processes that render")
-    try:
-        main(parser.parse_args())
-    except (ValueError, OSError) as error:
-        sys.exit(f"notes.py: {error}")
+    run(main, __doc__, "rendered notes", COUNTS, nj="processes that render")

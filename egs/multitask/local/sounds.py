@@ -13,13 +13,13 @@ import fnmatch
 import hashlib
 import random
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import yaml
+from arguments import run
 from licences import licence_of
 from rcc import read_rcc
 
@@ -193,18 +193,4 @@ def crop_times(sound: Sound, count: int) -> list[tuple[float, float]]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--corpus", type=Path, required=True, help="folder with usr/share/... of the packages"
-    )
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument(
-        "--downloads", type=Path, default=Path("downloads"), help="sounds taken out of .rcc files"
-    )
-    parser.add_argument("--preset", choices=list(CROPS), default="default")
-    try:
-        main(parser.parse_args())
-    except (ValueError, OSError) as error:
-        sys.exit(f"sounds.py: {error}")
+    run(main, __doc__, "sounds taken out of .rcc files", CROPS)
