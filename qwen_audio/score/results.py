@@ -1,7 +1,7 @@
 """results.json, and RESULTS.md made from it alone: no number in it is written by hand."""
 
 import json
-import os
+import shutil
 from pathlib import Path
 
 from qwen_audio.score.bootstrap import RESAMPLES
@@ -28,16 +28,17 @@ def write_results(folder: Path, results: dict) -> None:
     Args:
         results: ``rows`` (see score_group), ``command``, ``config_hash``, ``seconds``, ``runs`` (what each
             model is: any names and values), ``examples`` (model, task, set, utt, references, hypothesis),
-            ``not_decoded`` (model, task, set, lang, count) and ``pictures`` (paths of loss curves).
+            ``not_decoded`` (model, task, set, lang, count) and ``pictures`` (paths
+            RUN/loss.png of loss curves, which are copied beside RESULTS.md).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     order = ("task", "set", "lang", "metric", "protocol", "model")
     results["rows"].sort(key=lambda row: [row[key] for key in order])
-    pictures = [os.path.relpath(path, folder) for path in results.get("pictures", ())]
-    if (folder / "loss.png").is_file() and "loss.png" not in pictures:
-        pictures.insert(0, "loss.png")
-    results["pictures"] = pictures
+    pictures = {f"loss_{path.parent.name}.png": path for path in map(Path, results.get("pictures", ()))}
+    for name, path in pictures.items():
+        shutil.copyfile(path, folder / name)
+    results["pictures"] = list(pictures)
     text = json.dumps(results, ensure_ascii=False, indent=1)
     (folder / "results.json").write_text(text + "\n", encoding="utf-8")
     (folder / "RESULTS.md").write_text(render(json.loads(text)), encoding="utf-8")

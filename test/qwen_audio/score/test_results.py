@@ -92,14 +92,13 @@ def test_a_bar_in_a_table_is_escaped():
     assert "| x\\|y |" in render(content(row(set="x|y")))
 
 
-def test_loss_picture_is_shown_if_it_is_there(tmp_path):
-    write_results(tmp_path / "a", content(row()))
-    assert "![" not in (tmp_path / "a/RESULTS.md").read_text()
-    (tmp_path / "a/loss.png").touch()
-    write_results(tmp_path / "a", content(row(), pictures=[tmp_path / "exp/pretrain_s/loss.png"]))
-    text = (tmp_path / "a/RESULTS.md").read_text()
-    assert "](loss.png)" in text
-    assert "](../exp/pretrain_s/loss.png)" in text
+def test_the_loss_picture_of_each_model_is_copied_beside_the_results(tmp_path):
+    picture = tmp_path / "exp/pretrain_s/loss.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"curves")
+    write_results(tmp_path / "a", content(row(), pictures=[picture]))
+    assert "](loss_pretrain_s.png)" in (tmp_path / "a/RESULTS.md").read_text()
+    assert (tmp_path / "a/loss_pretrain_s.png").read_bytes() == b"curves"
 
 
 def test_what_was_not_decoded_is_said():
