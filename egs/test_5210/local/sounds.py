@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""Sounds of animals, things and weather, labelled by their file names: sec, aac, and mic on real instruments.
+
+    python3 local/sounds.py --corpus downloads/deb --data data
+
+Reads usr/share/gcompris-qt/rcc/*.rcc and usr/share/tuxpaint/stamps under --corpus. Writes
+data/sounds_{train,valid,test} (tasks sec and aac) and data/sounds_mic_test: recorded instruments, which no
+training set holds. sound_labels.yaml says which file is what; unused ones stand in data/sounds_rejected.tsv.
+"""
+
+import argparse
+import fnmatch
+import hashlib
+import random
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import yaml
+from arguments import run
+from licences import licence_of
+from rcc import read_rcc
+
+from qwen_audio.data.corpus_dir import Utterance, write_corpus
+from qwen_audio.data.split import SPLITS, audio_hash, components, split_components
+
+LOCAL = Path(__file__).resolve().parent
+LONGEST = 8.0  # seconds: what is longer is cut
+SILENT = 10 ** (-60 / 20)  # RMS of full scale
+FEWEST = 5  # recordings of a label
+CROPS = {"default": 2, "full": 4}  # further pieces of a training recording
+SHORTEST_CROP = 1.0  # seconds
+SHARES = {"test": 0.2, "valid": 0.1}
+SAME_SOURCE = ("goat", "pig_golden")  # names that hold one of these sound like takes of one recording
+AUDIO = (".ogg", ".wav")
+STAMPS = Path("usr/share/tuxpaint/stamps")
+RCC = Path("usr/share/gcompris-qt/rcc")
+
+
+@dataclass
+class Sound:
+    """A recording: its name in sound_labels.yaml, its file, what is heard, a caption where there is one."""
+
+    name: str
+    path: Path
+    licence: str
+    caption: str | None = None
+    label: str = ""
+    seconds: float = 0.0
+    content: str = ""
+
+    @property
+    def recording(self) -> str:
+        return "sounds-" + re.sub(r"[^A-Za-z0-9]+", "-", self.name.rpartition(".")[0])
+
+    def utterance(
+        self, examples: list[dict], start: float = 0.0, end: float | None = None, tag: str = ""
+    ) -> Utterance:
+        end = min(self.seconds, LONGEST) if end is None else end
+        utt = self.recording + tag
+        return Utterance(utt, utt, str(self.path), segment=(self.recording, start, end), examples=examples)
+
+
+def main(args: argparse.Namespace) -> None:
+    found = [*gcompris(args.corpus, args.downloads / "sounds"), *stamps(args.corpus)]
+    if not found:
+        raise ValueError(f"{args.corpus}: no sounds; it must hold {RCC} or {STAMPS}")
+    sounds, rejected = label(found)
+    families = {
+        name: family
+        for family, kinds in yaml.safe_load((LOCAL / "instruments.yaml").read_text()).items()
+        for name in kinds["recordings"]
+    }
+    held = [s for s in sounds if s.name.startswith("gcompris/instruments/") and s.path.stem in families]
+    split = split_sounds([s for s in sounds if s not in held])
+    sets: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
+    if held:
+        sets["mic_test"] = [s.utterance([{"task": "mic", "label": families[s.path.stem]}]) for s in held]
+    for sound in sounds:
+        if sound in held:
+            continue
+        examples = [{"task": "sec", "label": sound.label}]
+        if sound.caption:
+            examples.append({"task": "aac", "text": sound.caption, "label_origin": "constructed"})
+        rows = sets[split[sound.name]]
+        rows.append(sound.utterance(examples))
+        if split[sound.name] == "train":
+            crops = enumerate(crop_times(sound, CROPS[args.preset]), 1)
+            rows += [sound.utterance(examples[:1], start, end, f"-crop{n}") for n, (start, end) in crops]
+
+    licence = "".join(f"{s.name}\t{s.licence}\n" for s in sorted(sounds, key=lambda s: s.name))
+    licence = f"Recordings of the Debian packages gcompris-qt-data, tuxpaint-stamps-default:\n{licence}"
+    write_corpus(args.data, "sounds", sets, licence, rejected)
+
+
+def gcompris(corpus: Path, folder: Path) -> list[Sound]:
+    """Take the sounds out of the resource files, into ``folder``."""
+    sounds = []
+    copyright_file = corpus / "usr/share/doc/gcompris-qt-data/copyright"
+    for path in sorted((corpus / RCC).glob("*.rcc")):
+        for inner, content in read_rcc(path):
+            if inner.endswith(AUDIO):
+                name = f"gcompris/{path.stem}/{inner.rpartition('/')[2]}"
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+                source = "src/" + inner.partition("/src/")[2]
+                sounds.append(Sound(name, target, licence_of(copyright_file, source)))
+    return sounds
+
+
+def stamps(corpus: Path) -> list[Sound]:
+    """The sounds of Tux Paint's stamps; NAME_desc are spoken, the first line of NAME.txt is a phrase."""
+    sounds = []
+    copyright_file = corpus / "usr/share/doc/tuxpaint-stamps-default/copyright"
+    for path in sorted((corpus / STAMPS).rglob("*")):
+        if path.suffix in AUDIO and "_desc" not in path.name:
+            phrase = path.with_suffix(".txt")
+            lines = phrase.read_text(encoding="utf-8").splitlines() if phrase.exists() else []
+            inner = path.relative_to(corpus / STAMPS).as_posix()
+            caption = lines[0].strip() if lines else None
+            sounds.append(
+                Sound(f"tuxpaint/{inner}", path, licence_of(copyright_file, inner), caption or None)
+            )
+    return sounds
+
+
+def label(found: list[Sound]) -> tuple[list[Sound], list[tuple[str, str, str]]]:
+    """Apply sound_labels.yaml, drop what is silent or twice there; returns (usable sounds, rejected rows)."""
+    rules = yaml.safe_load((LOCAL / "sound_labels.yaml").read_text(encoding="utf-8"))
+    usable: dict[str, Sound] = {}
+    rejected = []
+    for sound in found:
+        rule = next((r for r in rules if any(fnmatch.fnmatchcase(sound.name, p) for p in r["files"])), None)
+        reason = "no rule of sound_labels.yaml" if rule is None else rule.get("drop")
+        if not reason:
+            samples, rate = soundfile.read(sound.path, always_2d=True)
+            sound.label, sound.seconds = rule["label"], len(samples) / rate
+            sound.content = audio_hash(sound.path)
+            if not rule.get("caption"):
+                sound.caption = None
+            twin = usable.get(sound.content)
+            if np.sqrt(np.mean(samples**2)) < SILENT:
+                reason = "silent"
+            elif twin:
+                reason = f"same recording as another name: {twin.name}"
+                twin.caption = None  # one recording, two names: neither phrase is sure
+        if reason:
+            rejected.append(("sound", sound.name, reason))
+        else:
+            usable[sound.content] = sound
+    counts = {
+        name: sum(s.label == name for s in usable.values()) for name in {s.label for s in usable.values()}
+    }
+    few = {name for name, count in counts.items() if count < FEWEST}
+    rejected += [
+        ("sound", s.name, f"fewer than {FEWEST} of its label: {s.label}")
+        for s in usable.values()
+        if s.label in few
+    ]
+    return [s for s in usable.values() if s.label not in few], rejected
+
+
+def split_sounds(sounds: list[Sound]) -> dict[str, str]:
+    """Name -> split, every label in its share."""
+    split = {}
+    for kind in sorted({s.label for s in sounds}):
+        sources = {s.name: [t for t in SAME_SOURCE if t in s.name] for s in sounds if s.label == kind}
+        joined = components(sources)
+        chosen = split_components(joined.values(), **SHARES)
+        split |= {name: chosen[source] for name, source in joined.items()}
+    return split
+
+
+def crop_times(sound: Sound, count: int) -> list[tuple[float, float]]:
+    """Random pieces of a recording, (start, end) in seconds, with at least a quarter of its mean power."""
+    draw = random.Random(int(hashlib.sha1(sound.name.encode()).hexdigest()[:12], 16))
+    samples, rate = soundfile.read(sound.path, always_2d=True)
+    enough = np.mean(samples**2) / 4
+    crops: list[tuple[float, float]] = []
+    if sound.seconds < 1.5 * SHORTEST_CROP:
+        return crops
+    for _ in range(20 * count):
+        length = draw.uniform(SHORTEST_CROP, min(sound.seconds, LONGEST / 2))
+        start = draw.uniform(0, sound.seconds - length)
+        if np.mean(samples[int(start * rate) : int((start + length) * rate)] ** 2) >= enough:
+            crops.append((start, start + length))
+        if len(crops) == count:
+            break
+    return crops
+
+
+if __name__ == "__main__":
+    run(main, __doc__, "sounds taken out of .rcc files", CROPS)
