@@ -62,30 +62,37 @@ class Template(Grammar):
     """Answers of the form of a task's target, such as ``<|pitch|><|midi_pitch_{pitch}|>…{instrument}``.
 
     Tags come in the target's order; a tag with a field in it stands for all special tokens of that pattern.
-    Where the target has text, any number of text tokens may stand. Plain text is the target ``{text}``.
+    Where the target has text, one or more text tokens stand: a field is never empty (TaskSpec.check). Plain text is
+    the target ``{text}``.
     """
 
     def __init__(self, target: str, tokenizer: Tokenizer):
         size, text = len(tokenizer), text_mask(tokenizer)
         self.alias = torch.arange(size)
         self._text = text
-        pieces: list[Tensor | None] = []  # of each part of the target: its token ids, None for text
+        # a state is a part of the target; text has two, before and after its first token
+        states: list[Tensor | str] = []
         for part in filter(None, _TAG.split(target)):
-            if not _TAG.fullmatch(part):
-                pieces.append(None)
-                continue
-            pattern = re.compile(_FIELD.sub(r"\\w+", re.escape(part)))
-            names = [name for name in SPECIAL_TOKENS if pattern.fullmatch(name)]
-            pieces.append(torch.tensor([tokenizer.token_id(name) for name in names]))
-        after = [place + 1 if piece is not None else place + 2 for place, piece in enumerate(pieces)]
-        self._after = torch.tensor([*after, len(pieces)]).clamp(max=len(pieces))
-        self._masks = torch.zeros(len(pieces) + 1, size, dtype=torch.bool)
-        self._masks[-1, tokenizer.end] = True
-        for place in reversed(range(len(pieces))):
-            if pieces[place] is None:
-                self._masks[place] = text | self._masks[place + 1]
+            if _TAG.fullmatch(part):
+                pattern = re.compile(_FIELD.sub(r"\\w+", re.escape(part)))
+                names = [name for name in SPECIAL_TOKENS if pattern.fullmatch(name)]
+                states.append(torch.tensor([tokenizer.token_id(name) for name in names]))
             else:
-                self._masks[place, pieces[place]] = True
+                states += ["first", "more"]
+        last = len(states)
+        self._masks = torch.zeros(last + 1, size, dtype=torch.bool)
+        self._masks[-1, tokenizer.end] = True
+        self._after_text, self._after_tag = torch.arange(last + 1), torch.arange(last + 1)
+        for place, state in reversed(list(enumerate(states))):
+            self._after_tag[place] = min(place + 1, last)
+            if isinstance(state, Tensor):
+                self._masks[place, state] = True
+            elif state == "first":
+                self._masks[place] = text
+                self._after_text[place] = place + 1
+            else:
+                self._masks[place] = text | self._masks[place + 1]
+                self._after_tag[place] = min(place + 2, last)
 
     def start(self, samples: Tensor) -> Tensor:
         return samples.new_zeros(len(samples), 1)
@@ -94,7 +101,7 @@ class Template(Grammar):
         return self._masks[states[:, 0]]
 
     def advance(self, states: Tensor, tokens: Tensor) -> Tensor:
-        return torch.where(self._text[tokens][:, None], states, self._after[states])
+        return torch.where(self._text[tokens][:, None], self._after_text[states], self._after_tag[states])
 
 
 def grammar_of(spec: TaskSpec, tokenizer: Tokenizer) -> Grammar:
