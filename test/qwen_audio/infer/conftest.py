@@ -18,6 +18,7 @@ TASKS = ["asr", "srwt", "mna", "lid"]
 def tiny_config(tiny_whisper, tiny_llm, tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "train.yaml"
     content = {
+        "phases": [{"steps": 1}],
         "encoder_conf": {"model": str(tiny_whisper)},
         "adapter": "stack_linear",
         "adapter_conf": {"stride": 4, "hidden_size": 48},
