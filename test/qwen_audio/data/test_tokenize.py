@@ -1,0 +1,52 @@
+import json
+
+import pytest
+
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.tokenize import tokenize
+from qwen_audio.task_spec import load_tasks
+
+TASKS = load_tasks()
+EXAMPLES = [
+    {"utt": "a", "task": "asr", "audio_lang": "en", "text_lang": "en", "text": "dog"},
+    {"utt": "a", "task": "lid", "label": "English"},
+    {"utt": "c", "task": "sec", "label": "rain"},
+]
+
+
+@pytest.fixture
+def formatted(tmp_path):
+    """A set of three clips, the second without an example."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    (folder / "examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in EXAMPLES))
+    (folder / "wav.scp").write_text("a a b.flac\nb b.flac\nc c.flac\n")
+    (folder / "utt2num_samples").write_text("a 1600\nb 3200\nc 4800\n")
+    return folder
+
+
+def test_a_row_is_prompt_with_the_audios_place_then_answer_and_end(formatted, tmp_path, tiny_tokenizer):
+    t = tiny_tokenizer
+    tokenize(formatted, tmp_path / "tokens", t, TASKS)
+    data = TokenSet(tmp_path / "tokens")
+    (row,) = data.rows_of("asr/en").tolist()
+    tags = ["<audio>", "[[[AUDIO:modality]]]", "</audio>", "<|startoftranscript|>", "<|en|>", "<|transcribe|>"]
+    tags += ["<|en|>", "<|notimestamps|>", "<|wo_itn|>"]
+    prompt = [t.token_id(name) for name in tags]
+    assert data.text(row).tolist() == prompt + t.encode("dog") + [t.end]
+    assert data.rows[row]["prompt"] == len(prompt)
+
+
+def test_every_row_of_a_clip_carries_its_transcript_for_ctc_and_its_own_audio(formatted, tmp_path, tiny_tokenizer):
+    tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS)
+    data = TokenSet(tmp_path / "tokens")
+    (lid,), (sec,) = data.rows_of("lid").tolist(), data.rows_of("sec").tolist()
+    assert data.ctc(lid).tolist() == tiny_tokenizer.encode("dog") and data.ctc(sec).tolist() == []
+    assert (data.audio_spec(lid), data.audio_spec(sec)) == ("a b.flac", "c.flac")
+    assert [int(data.rows[row]["samples"]) for row in (lid, sec)] == [1600, 4800]
+
+
+def test_only_the_tasks_named_are_taken(formatted, tmp_path, tiny_tokenizer):
+    assert tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS, ["lid"]) == {"lid": 1}
+    with pytest.raises(ValueError, match="'lidd' has no recipes/tasks/lidd.yaml"):
+        tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS, ["lidd"])

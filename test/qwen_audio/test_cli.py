@@ -1,0 +1,30 @@
+import sys
+
+import pytest
+
+from qwen_audio import cli
+
+
+def test_an_unknown_command_names_the_nearest(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["qwen-audio", "tokenise"])
+    with pytest.raises(SystemExit, match="unknown command 'tokenise'; did you mean 'tokenize'"):
+        cli.main()
+
+
+def test_a_fault_of_the_input_is_one_line_and_a_traceback_only_under_debug(tmp_path):
+    with pytest.raises(SystemExit, match=r"^qwen-audio config: .*gone\.yaml: no such configuration file$"):
+        cli.run("config", [str(tmp_path / "gone.yaml")])
+    with pytest.raises(ValueError, match="no such configuration file"):
+        cli.run("config", [str(tmp_path / "gone.yaml"), "--debug"])
+
+
+@pytest.mark.parametrize("name", cli.commands())
+def test_every_command_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.run(name, ["--help"])
+    assert end.value.code == 0
+    assert f"qwen-audio {name} " in capsys.readouterr().out.split("options:")[0].split("\n\n", 1)[1]
+
+
+def test_the_usage_lists_every_command():
+    assert all(f"  {name} " in cli.usage() for name in cli.commands())
