@@ -14,6 +14,7 @@ from torch import Tensor
 from qwen_audio.build import build_model
 from qwen_audio.config import DEFAULTS, check_config, with_all_keys
 from qwen_audio.data.collate import make_batch
+from qwen_audio.data.tokenize import encode_example
 from qwen_audio.model import AudioLLM
 from qwen_audio.registry import SLOTS, nearest
 from qwen_audio.task_spec import load_tasks
@@ -69,8 +70,7 @@ class AudioLLMTask(AbsTask):
                 raise ValueError(f"{utt}: task {example.get('task')!r}{nearest(example.get('task'), specs)}")
             spec = specs[example["task"]]
             spec.check(example)
-            prompt = tokenizer.encode_pieces(spec.prompt_pieces(example))
-            answer = [*tokenizer.encode_pieces(spec.target_pieces(example)), tokenizer.end]
+            prompt, answer = encode_example(example, spec, tokenizer)
             return {
                 "speech": data["speech"].astype(np.float32),
                 "text": np.array(prompt + answer),

@@ -67,8 +67,7 @@ def tokenize(source: Path, target: Path, tokenizer: Tokenizer, tasks: dict[str, 
                     if utt_row < 0:
                         utt_row = writer.add_audio(utt, at[0][1])
                     spec = tasks[row["task"]]
-                    prompt = tokenizer.encode_pieces(spec.prompt_pieces(row))
-                    answer = [*tokenizer.encode_pieces(spec.target_pieces(row)), tokenizer.end]
+                    prompt, answer = encode_example(row, spec, tokenizer)
                     writer.add(prompt, answer, ctc, at[1], spec.stream(row), utt_row, offset)
                     counts[row["task"]] += 1
         if not counts:
@@ -83,6 +82,12 @@ def tokenize(source: Path, target: Path, tokenizer: Tokenizer, tasks: dict[str, 
             }
         )
     return counts
+
+
+def encode_example(row: dict, spec: TaskSpec, tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Token ids of an example's prompt, and of its answer with the end-of-text token."""
+    prompt = tokenizer.encode_pieces(spec.prompt_pieces(row))
+    return prompt, [*tokenizer.encode_pieces(spec.target_pieces(row)), tokenizer.end]
 
 
 def _utterances(path: Path) -> Iterator[tuple[str, list[tuple[int, dict]]]]:
