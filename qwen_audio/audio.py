@@ -1,6 +1,7 @@
 """Audio constants, and reading audio of any file as float32 in ±1, mono, at 16 kHz."""
 
 import os
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,18 +47,27 @@ def read_audio(spec: str) -> np.ndarray:
     Raises:
         AudioError: "missing file", "unreadable audio", "truncated audio" or "pipe", and what to do.
     """
+    blocks = list(read_blocks(spec))
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def read_blocks(spec: str) -> Iterator[np.ndarray]:
+    """The wave of read_audio in pieces, in order: memory does not grow with a file's length.
+
+    Audio of an ark comes whole. Raises: as read_audio; "truncated audio" where it ends.
+    """
     _refuse_pipe(spec)
     if arkio.split_spec(spec):
-        return _read_ark(spec)
+        yield _read_ark(spec)
+        return
     with _open(spec) as sound:
         _check_complete(spec, sound.format)
         try:
-            wave, frames = _decode(sound)
+            frames = yield from _decode(sound)
         except soundfile.SoundFileRuntimeError as error:
             raise AudioError(f"unreadable audio: {spec}: {error} If it is cut off, copy it anew") from None
         if frames < sound.frames * (MP3_SLACK if sound.format == "MP3" else 1):
             raise AudioError(f"truncated audio: {spec} has {frames} of {sound.frames} samples; copy it anew")
-    return wave
 
 
 def read_header(spec: str) -> AudioHeader:
@@ -110,19 +120,19 @@ def _check_complete(path: str, format: str) -> None:
         raise AudioError(f"truncated audio: {path} lacks {missing} bytes; copy it anew")
 
 
-def _decode(sound: soundfile.SoundFile) -> tuple[np.ndarray, int]:
-    """Mono wave at 16 kHz and the number of frames decoded at the file's rate."""
+def _decode(sound: soundfile.SoundFile) -> Generator[np.ndarray, None, int]:
+    """Yields the mono wave at 16 kHz; returns the number of frames decoded at the file's rate."""
     resampler = None
     if sound.samplerate != SAMPLE_RATE:
         resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
-    blocks, frames = [], 0
+    frames = 0
     while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
         frames += len(block)
         mono = _mix_down(block)
-        blocks.append(resampler.resample_chunk(mono) if resampler else mono)
+        yield resampler.resample_chunk(mono) if resampler else mono
     if resampler:
-        blocks.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32), frames
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+    return frames
 
 
 def _read_ark(spec: str) -> np.ndarray:
@@ -130,11 +140,28 @@ def _read_ark(spec: str) -> np.ndarray:
         rate, samples = arkio.read_wave(spec)
     except ValueError as error:
         raise AudioError(str(error)) from None
+    return as_wave(samples, rate)
+
+
+def as_wave(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Samples (N,) or (N, channels), of any rate and type, as ``read_audio`` gives them.
+
+    Raises:
+        AudioError: "unreadable audio", if the array has another shape, holds no finite numbers, or the rate is none.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim not in (1, 2) or samples.ndim == 2 and samples.shape[1] > max(samples.shape[0], 1):
+        raise AudioError(f"unreadable audio: an array of shape {samples.shape}; write (N,) or (N, channels)")
+    if samples.dtype.kind not in "iuf" or not np.isfinite(samples).all():
+        raise AudioError(f"unreadable audio: an array of {samples.dtype} that holds no finite numbers alone")
+    if rate <= 0:
+        raise AudioError(f"unreadable audio: a rate of {rate}; write samples per second")
     if samples.dtype == np.uint8:  # 8-bit wave is unsigned, with silence at 128
         samples = (samples.astype(np.float32) - 128) / 128
     elif samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
-    wave = _mix_down(samples.astype(np.float32).reshape(len(samples), -1))
+    samples = samples.astype(np.float32)
+    wave = _mix_down(samples if samples.ndim == 2 else samples[:, None])
     return wave if rate == SAMPLE_RATE else soxr.resample(wave, rate, SAMPLE_RATE)
 
 

@@ -31,10 +31,25 @@ def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), 
 
     frontend = make("frontend")
     encoder = make("encoder", frontend.output_size())
+    if getattr(encoder, "pad_to", None):
+        frontend.pad_to = encoder.pad_to  # silence is silence in samples, not in features
     decoder = make("decoder", tokenizer.base_size, tokenizer.new_tokens)
     adapter = make("adapter", encoder.output_size(), decoder.hidden_size)
     ctc = make("ctc", decoder.hidden_size, list(ctc_tokens))
-    model = AudioLLM(frontend, make("specaug"), encoder, adapter, ctc, decoder, tokenizer.placeholder, tasks)
+    name = config["timestamp_head"]
+    trained = name is not None and issubclass(component_class("timestamp_head", name), torch.nn.Module)
+    timestamp_head = make("timestamp_head", encoder.output_size(), tokenizer) if trained else None
+    model = AudioLLM(
+        frontend,
+        make("specaug"),
+        encoder,
+        adapter,
+        ctc,
+        decoder,
+        timestamp_head,
+        tokenizer.placeholder,
+        tasks,
+    )
     freeze(model, config["freeze_param"])
     return model
 

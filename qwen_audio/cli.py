@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import keyword
 import pkgutil
 import sys
 
@@ -10,10 +11,14 @@ from qwen_audio.registry import nearest
 
 
 def commands() -> list[str]:
-    """Names of all commands: the modules of qwen_audio.bin."""
+    """Names of all commands: the modules of qwen_audio.bin; one called as a word of Python ends in ``_``."""
     import qwen_audio.bin
 
-    return sorted(module.name for module in pkgutil.iter_modules(qwen_audio.bin.__path__))
+    return sorted(module.name.rstrip("_") for module in pkgutil.iter_modules(qwen_audio.bin.__path__))
+
+
+def _module(name: str) -> str:
+    return name + "_" * keyword.iskeyword(name)
 
 
 def _first_line(name: str) -> str:
@@ -21,7 +26,7 @@ def _first_line(name: str) -> str:
     import ast
     from pathlib import Path
 
-    source = Path(__file__).parent / "bin" / f"{name}.py"
+    source = Path(__file__).parent / "bin" / f"{_module(name)}.py"
     return (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
@@ -33,7 +38,7 @@ def usage() -> str:
 
 def run(name: str, argv: list[str] | None = None) -> None:
     """Run command ``name``; a fault of the input ends it with one line on stderr and exit status 1."""
-    module = importlib.import_module(f"qwen_audio.bin.{name}")
+    module = importlib.import_module(f"qwen_audio.bin.{_module(name)}")
     parser = argparse.ArgumentParser(
         prog=f"qwen-audio {name}",
         description=module.__doc__,

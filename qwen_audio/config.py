@@ -26,7 +26,13 @@ GIVEN = {  # constructor arguments that the model passes itself
     "adapter": ("input_size", "output_size"),
     "ctc": ("input_size", "token_ids"),
     "decoder": ("base_size", "new_tokens"),
+    "timestamp_head": ("input_size", "tokenizer"),  # to those that are trained with the model
 }
+LOSSES = {
+    "lm": "decoder",
+    "ctc": "ctc",
+    "timestamp": "timestamp_head",
+}  # terms of the loss, and whose they are
 SPEED_KEYS = ("factors", "tasks")
 PHASE_KEYS = ("steps", "loss_weights", "task_weights")
 CHOICES = {
@@ -101,6 +107,8 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> dict:
     for key in config:
         if key not in DEFAULTS:
             raise ValueError(f"{path}: unknown key {key!r}{nearest(key, DEFAULTS)}")
+    if config.get("init") is not None and not all(slot in config for slot in SLOTS):
+        config = merge(_components(Path(str(config["init"]))), config)
     config = with_all_keys(config)
     if config["phases"] == []:
         raise ValueError(f"{path}: phases is empty; write at least one, such as - {{steps: 1000}}")
@@ -109,6 +117,14 @@ def load_config(path: str | Path, overrides: list[str] = ()) -> dict:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return config
+
+
+def _components(folder: Path) -> dict:
+    """The slots of a trained model's folder, with their options."""
+    if not (folder / "config.yaml").is_file():
+        raise ValueError(f"init: {folder} is no folder of a trained model: it has no config.yaml")
+    config = read_yaml(folder / "config.yaml")
+    return {key: config[key] for slot in SLOTS for key in (slot, f"{slot}_conf") if key in config}
 
 
 def with_all_keys(config: dict) -> dict:
@@ -144,13 +160,14 @@ def check_config(config: dict) -> None:
                 raise ValueError(f"phases[{i}].{key}: no such key{nearest(key, PHASE_KEYS)}")
         if not isinstance(phase.get("steps"), int) or phase["steps"] < 1:
             raise ValueError(f"phases[{i}].steps is {phase.get('steps')!r}; write a whole number from 1 on")
-        for term in phase.get("loss_weights", {}):
-            if term not in ("lm", "ctc"):
-                raise ValueError(
-                    f"phases[{i}].loss_weights.{term}: no such loss{nearest(term, ('lm', 'ctc'))}"
-                )
-        if phase.get("loss_weights", {}).get("ctc") and config["ctc"] is None:
-            raise ValueError(f"phases[{i}].loss_weights.ctc needs a ctc component; write ctc: embedding")
+        for term, weight in phase.get("loss_weights", {}).items():
+            if term not in LOSSES:
+                raise ValueError(f"phases[{i}].loss_weights.{term}: no such loss{nearest(term, LOSSES)}")
+            slot = LOSSES[term]
+            if weight and not _has_loss(slot, config[slot]):
+                need = {"ctc": "a ctc component", "timestamp_head": "a timestamp head that is trained"}[slot]
+                mend = {"ctc": "embedding", "timestamp_head": "ctc"}[slot]
+                raise ValueError(f"phases[{i}].loss_weights.{term} needs {need}; write {slot}: {mend}")
     for slot in SLOTS:
         name, options = config[slot], config[f"{slot}_conf"]
         if name is None:
@@ -159,3 +176,8 @@ def check_config(config: dict) -> None:
             continue
         component_class(slot, name)
         check_options(slot, name, options, set(GIVEN.get(slot, ())))
+
+
+def _has_loss(slot: str, name: str | None) -> bool:
+    """Whether the component is trained with a loss of its own; a timestamp head may be one without weights."""
+    return name is not None and (slot != "timestamp_head" or hasattr(component_class(slot, name), "forward"))

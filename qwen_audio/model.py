@@ -4,7 +4,7 @@ import torch
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor
 
-from qwen_audio.splice import splice
+from qwen_audio.decoder.causal import Inputs
 
 
 class AudioLLM(AbsESPnetModel):
@@ -16,59 +16,67 @@ class AudioLLM(AbsESPnetModel):
     """
 
     def __init__(
-        self, frontend, specaug, encoder, adapter, ctc, decoder, placeholder: int, num_tasks: int = 1
+        self,
+        frontend,
+        specaug,
+        encoder,
+        adapter,
+        ctc,
+        decoder,
+        timestamp_head,
+        placeholder: int,
+        num_tasks: int = 1,
     ):
         super().__init__()
         self.frontend, self.specaug = frontend, specaug
         self.encoder, self.adapter = encoder, adapter
-        self.ctc, self.decoder = ctc, decoder
+        self.ctc, self.decoder, self.timestamp_head = ctc, decoder, timestamp_head
         self.placeholder, self.num_tasks = placeholder, num_tasks
-        self.loss_weights = {"lm": 1.0, "ctc": 0.0}
+        self.loss_weights = {"lm": 1.0}
 
     def num_frames(self, samples: int) -> int:
         """Decoder positions that ``samples`` of 16 kHz audio take."""
         return self.adapter.num_frames(self.encoder.num_frames(self.frontend.num_frames(samples)))
 
-    def encode(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Audio to decoder embeddings.
+    def hear(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Audio to encoder frames.
 
-        Shapes: speech (A, N) samples or (A, T, mels) features, speech_lengths (A,) -> (A, T', E), (A,).
+        Shapes: speech (A, N) samples or (A, T, mels) features, speech_lengths (A,) -> (A, T', D), (A,).
         """
         features, lengths = self.frontend(speech, speech_lengths)
         if self.specaug is not None and self.training:
             features, lengths = self.specaug(features, lengths)
         hidden, lengths, _ = self.encoder(features, lengths)
-        return self.adapter(hidden, lengths)
+        return hidden, lengths
+
+    def encode(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Audio to decoder embeddings; shapes as of ``hear``, but (A, T', E)."""
+        return self.adapter(*self.hear(speech, speech_lengths))
 
     def ctc_log_probs(self, frames: Tensor) -> Tensor:
         """CTC posteriors of adapter frames: (A, T', E) -> (A, T', 1 + K)."""
         return self.ctc.log_probs(frames, self.decoder.base_rows().detach())
 
-    def decode_inputs(self, text, text_lengths, frames, frame_lengths, longest=None):
-        """Embeddings, attention mask, position ids, token positions: all the decoder needs (see splice)."""
-        out, lengths, starts = splice(
-            text, text_lengths, self.decoder.embed(text), frames, frame_lengths, self.placeholder, longest
-        )
-        positions = torch.arange(out.shape[1], device=text.device)
-        mask = (positions < lengths[:, None]).long()
-        return out, mask, positions.expand(len(text), -1), starts
+    def decode_inputs(self, text, text_lengths, frames, frame_lengths, longest=None) -> Inputs:
+        """Text and audio as the decoder reads them: audio spliced in, or beside the text (see splice)."""
+        return self.decoder.join(text, text_lengths, frames, frame_lengths, self.placeholder, longest)
 
-    def token_losses(self, text, text_lengths, frames, frame_lengths, places) -> Tensor:
+    def token_losses(self, text, text_lengths, frames, frame_lengths, places, one_audio=False) -> Tensor:
         """Negative log probability of tokens given those before them.
 
         Shapes: places (S,), where they stand in the flattened text, none first in its row -> (S,).
+        ``one_audio``: no row has more.
         """
         # no device sync: one audio a row bounds the length by the shapes alone
-        bound = text.shape[1] - 1 + frames.shape[1] if text.is_cuda and len(frames) == len(text) else None
-        inputs, mask, positions, starts = self.decode_inputs(text, text_lengths, frames, frame_lengths, bound)
-        hidden, _ = self.decoder(inputs, mask, positions)
-        before = places // text.shape[1] * hidden.shape[1] + starts.flatten()[places] - 1
+        bound = text.shape[1] + frames.shape[1] if text.is_cuda and one_audio else None
+        inputs = self.decode_inputs(text, text_lengths, frames, frame_lengths, bound)
+        hidden, _ = self.decoder(inputs.embeddings, inputs.mask, inputs.positions, memory=inputs.memory)
+        before = places // text.shape[1] * hidden.shape[1] + inputs.starts.flatten()[places] - 1
         logits = self.decoder.logits(hidden.flatten(0, 1).index_select(0, before))  # the vocabulary is large
         return torch.nn.functional.cross_entropy(logits.float(), text.flatten()[places], reduction="none")
 
     def forward(
         self,
-        speech: Tensor,
         speech_lengths: Tensor,
         text: Tensor,
         text_lengths: Tensor,
@@ -76,31 +84,47 @@ class AudioLLM(AbsESPnetModel):
         task_ids: Tensor,
         ctc_text: Tensor,
         ctc_text_lengths: Tensor,
+        speech: Tensor | None = None,
+        frames: Tensor | None = None,
+        frame_lengths: Tensor | None = None,
+        audios_per_row: int = 1,
         **_,
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Loss of one batch; ``self.loss_weights`` says which terms count.
 
         Shapes: speech (A, N) or (A, T, mels), text (B, L), loss_places (S,), task_ids (B,),
-        ctc_text (A, K) -> loss, statistics, weight (1,). loss = (lm * sum of token losses
-        + ctc * sum of CTC losses) / weight, weight = supervised tokens, so that sums over ranks and
-        micro-batches give the exact token mean.
+        ctc_text (A, K) -> loss, statistics, weight (1,). What ``encode`` gave before may stand in the place of
+        speech: frames (A, T', E), frame_lengths (A,); the timestamp head has nothing to hear then.
+        ``audios_per_row``: at most so many. loss = (lm * sum of token losses + ctc * sum of CTC losses + timestamp
+        * sum of the timestamp head's) / weight, weight = supervised tokens (without lm: those of the first of the
+        other terms), so that sums over ranks and micro-batches give the exact token mean.
         """
-        frames, frame_lengths = self.encode(speech, speech_lengths)
+        weights = {term: value for term, value in self.loss_weights.items() if value}
+        if frames is None and len(speech_lengths):
+            hidden, hidden_lengths = self.hear(speech, speech_lengths)
+            frames, frame_lengths = self.adapter(hidden, hidden_lengths)
+        elif frames is None:  # texts alone
+            frames, frame_lengths = speech.new_zeros(0, 0, self.decoder.hidden_size), speech_lengths
         stats, total = {}, frames.new_zeros((), dtype=torch.float32)
-        weight = total.new_full((), len(loss_places))
-        if self.loss_weights.get("ctc"):
+        scored, heard = {}, len(ctc_text) > 0
+        if "ctc" in weights and heard:
             rows = self.decoder.base_rows().detach()
-            losses, scored = self.ctc(frames, frame_lengths, rows, ctc_text, ctc_text_lengths)
-            ctc_sum, spoken = losses.sum(), scored.sum().float()
-            stats["loss_ctc"] = (ctc_sum / spoken.clamp(min=1)).detach()
-            left_out = ((scored == 0) & (ctc_text_lengths > 0)).sum()  # see Embedding.forward
-            stats["ctc_left_out"] = left_out / (ctc_text_lengths > 0).sum().clamp(min=1)
-            total = total + self.loss_weights["ctc"] * ctc_sum
-            if not self.loss_weights.get("lm"):
-                weight = spoken
-        if self.loss_weights.get("lm"):
-            losses = self.token_losses(text, text_lengths, frames, frame_lengths, loss_places)
-            total = total + self.loss_weights["lm"] * losses.sum()
+            scored["ctc"] = self.ctc(frames, frame_lengths, rows, ctc_text, ctc_text_lengths)
+        if "timestamp" in weights and heard:
+            scored["timestamp"] = self.timestamp_head(hidden, hidden_lengths, ctc_text, ctc_text_lengths)
+        counts = [total.new_full((), len(loss_places))] if "lm" in weights else []
+        for term, (losses, units) in scored.items():
+            left_out = ((units == 0) & (ctc_text_lengths > 0)).sum()  # see ctc/embedding.py, timestamp/ctc.py
+            counts.append(units.sum().float())
+            stats[f"loss_{term}"] = (losses.sum() / counts[-1].clamp(min=1)).detach()
+            stats[f"{term}_left_out"] = left_out / (ctc_text_lengths > 0).sum().clamp(min=1)
+            total = total + weights[term] * losses.sum()
+        weight = counts[0] if counts else total
+        if "lm" in weights:
+            losses = self.token_losses(
+                text, text_lengths, frames, frame_lengths, loss_places, audios_per_row == 1
+            )
+            total = total + weights["lm"] * losses.sum()
             zeros, task = losses.new_zeros(self.num_tasks), task_ids[loss_places // text.shape[1]]
             stats["loss_lm"] = (losses.sum() / weight.clamp(min=1)).detach()
             stats["task_loss_sum"] = zeros.index_add(0, task, losses.detach())

@@ -20,13 +20,19 @@ SLOTS = {
         "pool_linear": "qwen_audio.adapter.pool_linear:PoolLinear",
         "stack_linear": "qwen_audio.adapter.stack_linear:StackLinear",
         "conv": "qwen_audio.adapter.conv:Conv",
+        "identity": "qwen_audio.adapter.identity:Identity",
     },
     "ctc": {"embedding": "qwen_audio.ctc.embedding:Embedding"},
     "decoder": {
         "hf_causal_lm": "qwen_audio.decoder.hf_causal_lm:HfCausalLm",
         "transformer": "qwen_audio.decoder.transformer:Transformer",
+        "whisper": "qwen_audio.decoder.whisper:Whisper",
     },
-    "timestamp_head": {"tokens": "qwen_audio.timestamp.tokens:Tokens"},
+    "timestamp_head": {
+        "tokens": "qwen_audio.timestamp.tokens:Tokens",
+        "ctc": "qwen_audio.timestamp.ctc:Ctc",
+        "attention": "qwen_audio.timestamp.attention:Attention",
+    },
 }
 OPTIONAL = ("specaug", "ctc", "timestamp_head")  # null leaves them out
 

@@ -91,8 +91,19 @@ class AudioLLMTask(AbsTask):
         pad = Tokenizer(args.tokenizer).pad
 
         def collate(rows: Sequence[tuple[str, dict]]) -> tuple[list[str], dict[str, Tensor]]:
-            plain = [{**row, "prompt": int(row["prompt"]), "task": int(row["task"])} for _, row in rows]
-            return [utt for utt, _ in rows], make_batch(plain, pad)
+            plain = [
+                {
+                    "text": row["text"],
+                    "supervised": np.arange(len(row["text"])) >= row["prompt"],
+                    "task": int(row["task"]),
+                    "speech": [row["speech"]],
+                    "ctc": [row["ctc"]],
+                }
+                for _, row in rows
+            ]
+            batch = make_batch(plain, pad)
+            del batch["audios_per_row"]  # ESPnet takes tensors alone; one is what the model takes it to be
+            return [utt for utt, _ in rows], batch
 
         return collate
 

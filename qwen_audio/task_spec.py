@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from qwen_audio.chat_templates import check_apart, check_chat
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, tag
 from qwen_audio.task_fields import KINDS, LANGUAGE, Kind, Maybe, Pieces, spaced_words
@@ -36,6 +37,7 @@ class TaskSpec:
         kinds: field -> name of its kind, for fields that are not plain text.
         example: values to show; fields it leaves out show their kind's.
         datasets: public datasets known to serve the task.
+        chat: forms of question and answer, see qwen_audio/chat_templates.py.
     """
 
     name: str
@@ -51,6 +53,7 @@ class TaskSpec:
     kinds: dict[str, str] = field(default_factory=dict)
     example: dict = field(default_factory=dict)
     datasets: tuple[str, ...] = ()
+    chat: dict = field(default_factory=dict)
 
     @property
     def fields(self) -> list[str]:
@@ -197,6 +200,7 @@ class TaskSpec:
             template.check(sample)
         Template(self._target.text + self.optional, self.kind).check_readable()
         self.check(sample)
+        check_chat(self)
 
 
 def load_tasks(folder: Path = TASKS_DIR) -> dict[str, TaskSpec]:
@@ -205,7 +209,9 @@ def load_tasks(folder: Path = TASKS_DIR) -> dict[str, TaskSpec]:
     Raises:
         ValueError: naming the file and the key that is unknown, missing, or no special token.
     """
-    return {path.stem: _load(path) for path in sorted(Path(folder).glob("*.yaml"))}
+    tasks = {path.stem: _load(path) for path in sorted(Path(folder).glob("*.yaml"))}
+    check_apart(tasks)
+    return tasks
 
 
 def _load(path: Path) -> TaskSpec:

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 from qwen_audio.backbone import resolve
-from qwen_audio.tags import AUDIO_PAD, SPECIAL_TOKENS, split_tags, tag
+from qwen_audio.tags import AUDIO_PAD, SPECIAL_TOKENS, split_tags, tag, time_tag
 
 META = "qwen_audio.json"  # beside the tokenizer's own files
 END = tag("endoftext")
+WHISPER_MARK = tag("startofprev")  # only Whisper's vocabulary has it
 SPACE_MARK = "\u2581"  # sentencepiece writes a space like this; where a text holds it, it is spelt in bytes
 _KNOWN = frozenset(SPECIAL_TOKENS)
 
@@ -25,6 +26,7 @@ class Tokenizer:
 
     def __init__(self, folder: str | Path):
         folder = Path(folder)
+        folder = folder.parent if folder.name == META else folder  # ESPnet's packs name files alone
         if not (folder / META).exists():
             raise ValueError(f"{folder} holds no {META}; stage 2 makes it (qwen-audio tokenizer)")
         meta = json.loads((folder / META).read_text())
@@ -36,6 +38,7 @@ class Tokenizer:
         self._ids = {name: number for name, number in found.items() if number is not None}
         self.end, self.placeholder = self._ids[END], self._ids[AUDIO_PAD]
         self.pad = self.end
+        self._special = frozenset(self.special_ids())
 
     def __len__(self) -> int:
         return self.base_size + len(self.new_tokens)
@@ -67,6 +70,10 @@ class Tokenizer:
             ids += [self.token_id(text)] if is_tag else self.encode(text)
         return ids
 
+    def token_bytes(self, number: int) -> bytes:
+        """What a token adds to a text, in UTF-8: often part of a character; nothing for a special token."""
+        return b"" if number in self._special else self._base.token_bytes(number)
+
     def decode(self, ids: list[int]) -> str:
         """Text of ids, special tokens written out; the end-of-text token and what follows is left off."""
         ids = list(ids)
@@ -83,6 +90,8 @@ class _HuggingFace:
 
         self._tokenizer = Fast.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.encode_special_tokens = True  # special tokens in a text are text
+        byte_level = "ByteLevel" in json.dumps(json.loads(self._tokenizer.to_str())["decoder"])
+        self._byte_level = _byte_alphabet() if byte_level else {}
 
     def token_id(self, name: str) -> int | None:
         return self._tokenizer.token_to_id(name)
@@ -91,6 +100,12 @@ class _HuggingFace:
         return [
             number for number, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
         ]
+
+    def token_bytes(self, number: int) -> bytes:
+        token = self._tokenizer.id_to_token(number) or ""
+        if self._byte_level:
+            return bytes(self._byte_level.get(character, 32) for character in token)
+        return _piece_bytes(token)
 
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
@@ -116,6 +131,9 @@ class _SentencePiece:
             number for number in range(len(model)) if model.is_control(number) or model.is_unknown(number)
         ]
 
+    def token_bytes(self, number: int) -> bytes:
+        return _piece_bytes(self._model.id_to_piece(number))
+
     def encode(self, text: str) -> list[int]:
         ids = []
         for piece in split_tags(text):
@@ -128,17 +146,43 @@ class _SentencePiece:
         return self._model.decode(ids)
 
 
+def _byte_alphabet() -> dict[str, int]:
+    """The characters that byte-level BPE (GPT-2) writes for the 256 bytes: printable ones stand for themselves."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+def _piece_bytes(piece: str) -> bytes:
+    """A sentencepiece piece: ``<0xE4>`` is that byte, the mark of a space a space."""
+    if re.fullmatch("<0x[0-9A-F]{2}>", piece):
+        return bytes([int(piece[3:5], 16)])
+    return piece.replace(SPACE_MARK, " ").encode()
+
+
 def build_from_hub(model: str, out: str | Path) -> None:
     """Write the tokenizer of LLM ``model`` (hub name or folder) with our special tokens appended into ``out``."""
     from transformers import AddedToken, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(resolve(model))
+    _add_whisper_times(tokenizer, resolve(model))
     base_size = len(tokenizer)
     known = tokenizer.get_vocab()
     new = [name for name in SPECIAL_TOKENS if name not in known]
     tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in new])
     tokenizer.save_pretrained(out)
     _write_meta(out, "hugging_face", base_size, new)
+
+
+def _add_whisper_times(tokenizer, model: str) -> None:
+    """Name the last rows of Whisper's embedding, times in steps of 0.02 s; its tokenizer files may leave them out."""
+    from transformers import AddedToken, AutoConfig
+
+    vocabulary = tokenizer.get_vocab()
+    if WHISPER_MARK in vocabulary and time_tag(0) not in vocabulary:
+        count = AutoConfig.from_pretrained(model).vocab_size - len(tokenizer)
+        names = [time_tag(0.02 * i) for i in range(count)]
+        tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in names])
 
 
 def train_sentencepiece(sentences, out: str | Path, pieces: int = 1000) -> None:

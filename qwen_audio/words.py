@@ -2,6 +2,8 @@
 
 import re
 
+from qwen_audio.tags import UNSPACED
+
 Word = tuple[float, float, str]  # start_s, end_s, word
 SIL = "<|sil|>"  # silence, which the released model writes out as a word
 _TIME = re.compile(r"<\|(\d+\.\d+)\|>")
@@ -19,3 +21,8 @@ def parse_words(text: str) -> list[Word] | None:
     spans = zip(pieces[1::2], pieces[2::2], pieces[3::2])
     words = [(float(start), float(end), token.strip()) for start, token, end in spans if token.strip()]
     return words or None
+
+
+def split_words(text: str, language: str) -> list[str]:
+    """The words of a transcript, marks joined to them; where no spaces are written, each character is one."""
+    return list("".join(text.split())) if language in UNSPACED else text.split()

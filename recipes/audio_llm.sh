@@ -12,8 +12,8 @@
 #   3  statistics of the tokenized sets      exp/stats/
 #   4  multi-task pre-training               exp/pretrain_TAG/
 #   5  average the checkpoints               exp/pretrain_TAG/model.safetensors, config.yaml
-#   6  fine-tuning for chat                  (not configured in this recipe)
-#   7  decode the test sets                  exp/pretrain_TAG/decode/SET/
+#   6  fine-tuning for chat (conf/sft.yaml)  dump/sft/SET/, dump/tokens_sft/SET/, exp/sft_TAG/
+#   7  decode the test sets                  exp/pretrain_TAG/decode/SET/, exp/sft_TAG/decode/SET/
 #   8  score                                 RESULTS.md, results.json
 #   9  pack and upload                       (not configured in this recipe)
 # Before anything else the Python environment is made (tools/setup.sh), and the backbones that the training
@@ -22,6 +22,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 called="cd ${PWD#"$root/"} && ../../recipes/audio_llm.sh$(printf ' %q' "$@")"
+given=("$@")
 
 # Options
 stage=0                # first stage
@@ -43,6 +44,10 @@ audio_format=flac      # of formatted audio: flac, wav, flac.ark, wav.ark
 nj=$(nproc)            # processes of data preparation
 pretrain_config=       # training config; empty: conf/pretrain.yaml, of --preset full conf/pretrain_full.yaml
 train_args=            # further arguments of `qwen-audio train`
+sft_config=conf/sft.yaml # fine-tuning config; where there is no such file, stage 6 is left out
+make_sft_args=         # further arguments of `qwen-audio make_sft`, such as "--langs en"
+sft_args=              # further arguments of `qwen-audio train` in stage 6
+answer_args=           # further arguments of `qwen-audio answer`
 tag=                   # name of the model, exp/pretrain_TAG; empty: from the config and --train_args
 ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where there is one
 num_nodes=1            # machines; start the same command on each
@@ -50,6 +55,9 @@ master=localhost:29500 # HOST:PORT of the first of several machines
 inference_config=      # decoding config; empty: conf/decode.yaml where there is one, else greedy search
 inference_args=        # further arguments of `qwen-audio decode`
 whisper=tools/backbones/whisper-tiny.en  # Whisper that the ASR clips are decoded with for comparison, or none
+word_heads=            # what times the words of the test sets, see `qwen-audio time_words --help`; empty: nothing
+ablate=                # srwt: the same without that task as well, and both side by side in without_srwt/
+without=               # a task to leave out
 dumpdir=dump           # formatted and tokenized sets
 expdir=exp             # models, decoded text
 # End of options
@@ -66,12 +74,15 @@ config=${pretrain_config:-$default_config}
 ngpu=${ngpu:-$(nvidia-smi -L 2>/dev/null | grep -cm1 '^GPU' || true)}
 name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
-feats=$dumpdir/$feats_type tokens=$dumpdir/tokens model=$expdir/pretrain_$tag
+feats=$dumpdir/$feats_type tokens=$dumpdir/tokens stats=$expdir/stats model=$expdir/pretrain_$tag results=.
+. "$root/recipes/ablate.sh"
+[[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
+[[ -z $without ]] || leave_out
 
 # The config with its includes; the part that decides on the tokenizer; the backbones that it names.
 whole=$(config_json "$config")
 tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)
-for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$whole $whisper" | sort -u); do
+for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$whole $whisper $word_heads" | sort -u); do
     [[ -e $root/$name/SOURCE.json ]] || python "$root/tools/backbones.py" "${name##*/}"
 done
 
@@ -96,6 +107,8 @@ for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
     fi
 done
 
+[[ -z $without ]] || mapfile -t test < <(other_tests)
+
 if begin 2 "$expdir/tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}"); then
     qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" --out "$expdir/tokenizer"
     finish
@@ -109,8 +122,8 @@ done
 
 ((ngpu)) && allocator='' || allocator=$(allocator)
 tokenized=$(done_files 2 "$tokens" "${train[@]}" "${valid[@]}")
-if begin 3 "$expdir/stats" "statistics" "$whole" $tokenized; then
-    qwen-audio stats "${train[@]/#/$tokens/}" "${valid[@]/#/$tokens/}" --config "$config" --output "$expdir/stats"
+if begin 3 "$stats" "statistics" "$whole" $tokenized; then
+    qwen-audio stats "${train[@]/#/$tokens/}" "${valid[@]/#/$tokens/}" --config "$config" --output "$stats"
     finish
 fi
 
@@ -125,7 +138,9 @@ if begin 5 "$model" "average of $model" "" "$model/.done4"; then
     finish
 fi
 
-if asked_for 6; then log "stage 6: fine-tuning for chat is not configured in this recipe: left out"; fi
+. "$root/recipes/sft.sh"
+if [[ -f $sft_config ]]; then fine_tune
+elif asked_for 6; then log "stage 6: fine-tuning for chat is not configured, there is no $sft_config: left out"; fi
 
 for set in "${test[@]}"; do
     if begin 7 "$model/decode/$set" "decode $set" "$inference_args" "$model/.done5" "$tokens/$set/.done2" $inference_config; then
@@ -134,13 +149,23 @@ for set in "${test[@]}"; do
         finish
     fi
 done
-
-if begin 8 "$model" "score" "$whisper" $(done_files 7 "$model/decode" "${test[@]}") $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
-    [[ $whisper != tools/* ]] || whisper=$root/$whisper
-    qwen-audio score --results . --train "${train[@]/#/$feats/}" --about "$expdir/times.json" --made_by "$called" \
-        --decoded $(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done) \
-        $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj")
+decoded=$(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done)
+if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads" "$model/.done5" $(done_files 1 "$feats" "${valid[@]}" "${test[@]}"); then
+    LD_PRELOAD=$allocator qwen-audio time_words --heads $word_heads --model "$model" --decoded $decoded \
+        $(with_task srwt --pick_on "${valid[@]}") --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj"
     finish
 fi
+has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 ]] || echo true)
+[[ -z $has_chat ]] || answer
+
+if begin 8 "$model" "score" "$whisper" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
+    [[ $whisper != tools/* ]] || whisper=$root/$whisper
+    qwen-audio score --results "$results" --train "${train[@]/#/$feats/}" --about "$expdir/times.json" --made_by "$(made_by)" \
+        --decoded $decoded \
+        $([[ -z $has_chat ]] || chat_scores) $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj")
+    finish
+fi
+
+[[ -z $ablate ]] || compare
 
 if asked_for 9; then log "stage 9: packing and uploading is not configured in this recipe: left out"; fi

@@ -8,11 +8,12 @@
 #
 # begin is false where --stage, --stop_stage or --skip_* leave the stage out, and where the marker
 # dump/raw/SET/.done1 tells that it was done with the same OPTIONS and the same contents of FILEs. finish
-# writes the marker: a checksum of those, the seconds taken, the date. A marker is itself a FILE of the stages
-# that build on it, so what follows a stage that ran again runs again as well. Remove a marker to repeat its stage.
+# writes the marker: a checksum of those, the seconds taken, the date, the command. A marker is itself a FILE of
+# the stages that build on it, so what follows a stage that ran again runs again as well. Remove a marker to
+# repeat its stage.
 
 declare -A seconds=()  # of each stage, whether it ran now or before
-running=''
+running='' commands=''  # the calls that did what stands there, one a line
 
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
@@ -37,6 +38,7 @@ begin() {
         key=$({ echo "$4"; cat "${@:5}" /dev/null; } | cksum)
         if [[ -f $marker && $(sed -n 1p "$marker") == "$key" ]]; then
             count_seconds "$(sed -n 2p "$marker")"
+            remember "$(sed -n 4p "$marker")"
             ! asked_for "$1" || log "stage $1: $title: done before; to repeat it, remove $marker"
             return 1
         fi
@@ -52,8 +54,9 @@ finish() {
     local took=$((SECONDS - since))
     running=''
     mkdir -p "${marker%/*}"
-    printf '%s\n%s\n%s\n' "$key" "$took" "$(date '+%Y-%m-%dT%H:%M:%S.%N')" > "$marker"
+    printf '%s\n%s\n%s\n%s\n' "$key" "$took" "$(date '+%Y-%m-%dT%H:%M:%S.%N')" "$called" > "$marker"
     count_seconds "$took"
+    remember "$called"
     log "stage $number: $title: done in $took s"
 }
 
@@ -68,6 +71,10 @@ count_seconds() {  # adds to the stage of begin; what stands in times.json goes 
     printf '{"model": "%s", "config_hash": "%s", "seconds": %s%s}\n' \
         "${model##*/}" "$hash" "$total" "$list" > "$expdir/times.json"
 }
+
+remember() { [[ $commands == *"$1"$'\n'* ]] || commands+=$1$'\n'; }
+
+made_by() { remember "$called"; sed '/./!d' <<< "$commands" | paste -sd '|' | sed 's/|/; then /g'; }
 
 trap '[[ -z $running ]] || log "stage $running: $title: broken off after $((SECONDS - since)) s; the same command goes on here"' EXIT
 
@@ -86,6 +93,13 @@ print(*[name for name in known[sys.argv[1]] if name.startswith(tuple(c + "_" for
 done_files() {  # done_files STAGE FOLDER SET...: the markers of that stage for these sets
     local set
     for set in "${@:3}"; do echo "$2/$set/.done$1"; done
+}
+
+with_task() {  # with_task TASK OPTION SET...: the option with the first prepared set that has examples of the task
+    local set
+    for set in "${@:3}"; do
+        if grep -q "\"task\": \"$1\"" "$feats/$set/examples.jsonl"; then echo "$2" "$feats/$set"; return; fi
+    done
 }
 
 data_files() {  # data_files SET...: what stage 1 reads of these data directories

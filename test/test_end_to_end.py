@@ -71,17 +71,28 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
         "checkpoint_steps": 2,
     }
     (recipe / "conf/tiny.yaml").write_text(yaml.safe_dump(config))
+    sft = {
+        "include": "sft.yaml",
+        "decoder_conf": {"lora": {"r": 2}},
+        "train_dtype": "float32",
+        "phases": [{"steps": 3, "task_weights": {"template": 2, "joined": 1, "text": 1}}],
+        "num_threads": 1,
+        "valid_steps": 3,
+        "checkpoint_steps": 2,
+    }
+    (recipe / "conf/tiny_sft.yaml").write_text(yaml.safe_dump(sft))
     decode = {"num_threads": 1, "max_new_tokens": 4, "tasks": {"asr": {"beam_size": 2, "ctc_weight": 0.5}}}
     (recipe / "conf/tiny_decode.yaml").write_text(yaml.safe_dump(decode))
     command = [
         "./run.sh", "--stage", "0", "--corpora", "asterisk", "--corpus", corpus, "--nj", "1", "--ngpu", "0",
         "--pretrain_config", "conf/tiny.yaml", "--inference_config", "conf/tiny_decode.yaml", "--whisper", "none",
+        "--sft_config", "conf/tiny_sft.yaml", "--answer_args", "--max_new_tokens 4 --num_threads 1",
     ]  # fmt: skip
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:{programs}"}
 
     def run():
         done = subprocess.run(
-            list(map(str, command)), cwd=recipe, env=environment, capture_output=True, text=True, timeout=600
+            list(map(str, command)), cwd=recipe, env=environment, capture_output=True, text=True, timeout=1800
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout + done.stderr
@@ -90,12 +101,17 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
     results = json.loads((recipe / "results.json").read_text())
     examples = (recipe / "dump/raw/asterisk_test/examples.jsonl").read_text().splitlines()
     in_test = {json.loads(line)["task"] for line in examples}
-    assert {row["task"] for row in results["rows"]} == in_test >= {"asr", "srwt", "lid"}
+    for stage, others in (("pretrain", set()), ("sft", {"joined"})):
+        scored = {row["task"] for row in results["rows"] if row["stage"] == stage}
+        assert scored == in_test | others and in_test >= {"asr", "srwt", "lid"}
     for row in results["rows"]:
         assert row["count"] > 0 and row["baseline_name"]
-    assert "| asr |" in (recipe / "RESULTS.md").read_text()
+    report = (recipe / "RESULTS.md").read_text()
+    assert "| asr |" in report and report.count("right would be: ") == 5
     model = recipe / "exp/pretrain_tiny"
-    assert (model / "loss.png").stat().st_size > 10_000
+    for name in ("pretrain_tiny", "sft_tiny"):
+        assert (recipe / "exp" / name / "loss.png").stat().st_size > 10_000
+    assert list((recipe / "exp/frame_cache").glob("*/frames.bin"))
     for name in ("train", "valid", "test"):
         prepared = json.loads((recipe / f"dump/raw/asterisk_{name}/summary.json").read_text())
         for kind in ("utterances", "examples"):

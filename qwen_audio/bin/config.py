@@ -2,6 +2,7 @@
 
 Example:
     qwen-audio config conf/pretrain.yaml --override adapter_conf.stride=2
+    qwen-audio config conf/pretrain.yaml --without srwt > conf/no_srwt.yaml
 """
 
 import argparse
@@ -9,6 +10,7 @@ import argparse
 import yaml
 
 from qwen_audio.config import load_config
+from qwen_audio.data.task_weights import leave_out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,10 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration"
     )
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="TASK", help="leave out their task_weights"
+    )
 
 
 def main(args: argparse.Namespace) -> None:
-    print(yaml.safe_dump(load_config(args.config, args.override), sort_keys=False), end="")
+    config = load_config(args.config, args.override)
+    config["phases"] = leave_out(config["phases"], args.without)
+    print(yaml.safe_dump(config, sort_keys=False), end="")
 
 
 if __name__ == "__main__":

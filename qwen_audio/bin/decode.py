@@ -1,16 +1,24 @@
-"""Stage 7: decode a tokenised set with a trained model; the same command goes on where it was broken off.
+"""Stage 7: decode a tokenised set, or recordings of any length, with a trained model.
 
-Writes OUTPUT/hyp.jsonl, a row per utterance, task and language, and OUTPUT/summary.json: speed and counts.
-The inference configuration is YAML; without one the search is greedy:
+A set: writes OUTPUT/hyp.jsonl, a row per utterance, task and language, and OUTPUT/summary.json: speed and
+counts; with --format also OUTPUT/TASK/LANGUAGE/UTT.suffix, a file per transcript. The same command goes on
+where it was broken off. The inference configuration is YAML; without one the search is greedy:
 
     batch_conf: {max_examples: 64, max_seconds: 240}   # clips at once
     beam_size: 1                     # for every task ...
     tasks:
       asr: {beam_size: 4, ctc_weight: 0.5, max_new_tokens: 100}   # ... and for this one
 
-Example:
+Recordings: writes OUTPUT/NAME.suffix for each, words with times, found by the model's timestamp head or the one
+named; what cannot be read is listed in OUTPUT/rejected.tsv. The model may be a pretrained Whisper's folder too.
+
+Examples:
     qwen-audio decode --model exp/pretrain_default --set dump/tokens/asterisk_test \\
         --output exp/pretrain_default/decode/asterisk_test --config conf/decode.yaml
+    qwen-audio decode --model exp/pretrain_default --audio talk.mp3 meeting.m4a --language en \\
+        --format txt srt textgrid --output transcripts
+    qwen-audio decode --model tools/backbones/whisper-base --audio talk.mp3 --language en --format srt \\
+        --output transcripts
 """
 
 import argparse
@@ -18,11 +26,36 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", required=True, help="folder of the trained run, as stage 5 leaves it")
-    parser.add_argument("--set", required=True, help="tokenised set, such as dump/tokens/SET")
+    from qwen_audio.data.word_writers import FORMATS
+
+    parser.add_argument(
+        "--model", required=True, help="folder of the trained run, as stage 5 leaves it; or of a Whisper"
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--set", help="tokenised set, such as dump/tokens/SET")
+    source.add_argument(
+        "--audio", nargs="+", metavar="FILE", help="recordings: wav, flac, mp3, ogg; others by ffmpeg"
+    )
     parser.add_argument("--output", required=True, help="folder to write")
-    parser.add_argument("--config", help="inference configuration; without it the search is greedy")
-    parser.add_argument("--tasks", nargs="+", help="tasks to decode; by default all that set and model have")
+    parser.add_argument(
+        "--format",
+        nargs="+",
+        choices=FORMATS,
+        help="files of words; by default none of a set, txt of recordings",
+    )
+    parser.add_argument("--config", help="of a set: inference configuration; without it the search is greedy")
+    parser.add_argument(
+        "--tasks", nargs="+", help="of a set: tasks to decode; by default all that the model has"
+    )
+    parser.add_argument("--language", help="of recordings: code of the language spoken, such as en")
+    parser.add_argument(
+        "--timestamp_head", help="of recordings: another head than the model's, such as attention"
+    )
+    parser.add_argument(
+        "--window",
+        type=float,
+        help="of recordings: seconds heard at once, 28 by default; as long as training clips were",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument(
         "--dtype", default="float32", help="float32, or bfloat16: faster on a CPU with AMX or a GPU"
@@ -30,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    foreign = ("language", "timestamp_head", "window") if args.set else ("config", "tasks")
+    for name in foreign:
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} goes with {'--audio' if args.set else '--set'}; leave it out")
+    (_decode_set if args.set else _decode_recordings)(args)
+
+
+def _decode_set(args: argparse.Namespace) -> None:
     from qwen_audio.data.token_set import TokenSet
     from qwen_audio.infer.options import load_inference_config
     from qwen_audio.task_spec import load_tasks
@@ -39,17 +80,43 @@ def main(args: argparse.Namespace) -> None:
 
     import torch
 
-    from qwen_audio.infer.decode import decode, report
+    from qwen_audio.infer.decode import choose, decode, report
     from qwen_audio.infer.load import load_model
+    from qwen_audio.infer.transcribe import check_formats, write_hypotheses
     from qwen_audio.model_folder import WEIGHTS
 
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     loaded = load_model(args.model, args.device, args.dtype)
+    tasks = choose(loaded, data, args.tasks)
+    if args.format:
+        check_formats(args.format, tasks, specs)
     weights = (Path(args.model) / WEIGHTS).stat()
     label = f"{Path(args.model).resolve()} {weights.st_size} {weights.st_mtime_ns} {args.dtype}"
-    summary = decode(loaded, data, args.output, config, specs, args.tasks, label)
+    summary = decode(loaded, data, args.output, config, specs, tasks, label)
     print(f"{args.output}: {report(summary)}")
+    if args.format:
+        print(f"{args.output}: {write_hypotheses(Path(args.output), args.format, specs)}")
+
+
+def _decode_recordings(args: argparse.Namespace) -> None:
+    if not args.language:
+        raise ValueError("--audio needs --language, the code of the language spoken, such as en")
+
+    from qwen_audio.infer.long_audio import WINDOW_SECONDS
+    from qwen_audio.infer.transcribe import check_recordings, load_speech_model, transcribe
+
+    window = WINDOW_SECONDS if args.window is None else args.window
+    check_recordings(args.audio, args.language, window)
+    loaded = load_speech_model(args.model, args.device, args.dtype)
+    head = loaded.timestamp_head(args.timestamp_head)
+    formats = args.format or ["txt"]
+    summary = transcribe(loaded, head, args.audio, args.language, window, Path(args.output), formats)
+    print(
+        f"{args.output}: {summary['words']} words in {summary['recordings']} recordings,"
+        f" {summary['audio_seconds']:.0f} s of audio, in {summary['seconds']:.0f} s: real-time factor"
+        f" {summary['real_time_factor']:.3f}; {summary['rejected']} rejected"
+    )
 
 
 if __name__ == "__main__":

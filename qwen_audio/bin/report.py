@@ -4,8 +4,8 @@
     qwen-audio report egs --output exp/report
     qwen-audio report with_srwt --without_srwt without_srwt
 
-Every results.json in the folders and below is read (stage 8 of a recipe writes it). With --without_srwt the
-models of those folders are trainings without the task srwt, the others the same with it.
+Every results.json in the folders and below is read (stage 8 of a recipe writes it); one may be named itself.
+With --without_srwt the models of those folders are trainings without the task srwt, the others the same with it.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR",
-                        help="folder with results.json in it or below")  # fmt: skip
+                        help="results.json, or a folder with one in it or below")  # fmt: skip
     parser.add_argument("--without_srwt", nargs="+", type=Path, default=[], metavar="DIR",
                         help="the same, trained without the task srwt: makes tables 4 and 5")  # fmt: skip
     parser.add_argument("--output", type=Path, default=Path("."), metavar="DIR",

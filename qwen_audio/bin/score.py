@@ -16,8 +16,7 @@ import sys
 from pathlib import Path
 
 from qwen_audio.score import METRICS, compute
-
-_PAIR = "EXP/decode/SET:DUMP/SET"
+from qwen_audio.score.files import CHAT, PAIR, split_pair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--json", action="store_true", help="print JSON")
     recipe = parser.add_argument_group("decoded sets")
     recipe.add_argument("--results", type=Path, help="folder for results.json and RESULTS.md")
-    recipe.add_argument("--decoded", nargs="+", default=[], metavar=_PAIR,
+    recipe.add_argument("--decoded", nargs="+", default=[], metavar=PAIR,
                         help="folder with hyp.jsonl, and the prepared set it was decoded from")  # fmt: skip
     recipe.add_argument("--train", nargs="*", type=Path, default=[], metavar="DUMP/SET",
                         help="training sets; their labels make the baselines")  # fmt: skip
@@ -42,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="Whisper models (folder or hub name) to decode asr clips with")  # fmt: skip
     recipe.add_argument("--batch_size", type=int, default=8, help="clips that Whisper decodes at once")
     recipe.add_argument("--num_threads", type=int, default=1, help="CPU threads of Whisper")
+    recipe.add_argument("--chat", nargs="+", default=[], metavar=CHAT,
+                        help="folder with answers.jsonl, its dialogues, and the set they were made from")  # fmt: skip
+    recipe.add_argument("--chat_train", nargs="*", type=Path, default=[], metavar="SFT/SET",
+                        help="training dialogues; their answers make the baselines of --chat")  # fmt: skip
     recipe.add_argument("--about", nargs="*", type=Path, default=[], metavar="FILE",
                         help="JSON of a run: model, config, config_hash, hours, steps, seconds")  # fmt: skip
     recipe.add_argument("--made_by", metavar="COMMAND",
@@ -74,12 +77,13 @@ def score_files(args: argparse.Namespace) -> None:
 
 
 def score_recipe(args: argparse.Namespace) -> None:
+    from qwen_audio.score.chat_sets import score_chat_sets, split_chat
     from qwen_audio.score.recipe import score_decoded
     from qwen_audio.score.results import write_results
 
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in args.about]
     found = score_decoded(
-        [_pair(text) for text in args.decoded],
+        [split_pair(text) for text in args.decoded],
         args.train,
         args.results,
         whisper=args.whisper,
@@ -87,6 +91,9 @@ def score_recipe(args: argparse.Namespace) -> None:
         num_threads=args.num_threads,
         missing=args.missing,
     )
+    if args.chat:
+        chat = score_chat_sets([split_chat(text) for text in args.chat], args.train, args.chat_train)
+        found = {key: found.get(key, []) + chat.get(key, []) for key in {**found, **chat}}
     seconds = [run["seconds"] for run in runs if run.get("seconds") is not None]
     about = {
         "command": args.made_by or _command(sys.argv[1:]),
@@ -96,13 +103,6 @@ def score_recipe(args: argparse.Namespace) -> None:
     }
     write_results(args.results, about | found)
     print(f"{args.results / 'RESULTS.md'}: scores: {len(found['rows'])}")
-
-
-def _pair(text: str) -> tuple[Path, Path]:
-    decoded, _, dump = text.partition(":")
-    if not decoded or not dump:
-        raise ValueError(f"--decoded {text!r}; write {_PAIR}")
-    return Path(decoded), Path(dump)
 
 
 def _command(words: list[str]) -> str:

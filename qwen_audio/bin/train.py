@@ -19,13 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--valid", nargs="*", default=[], metavar="SET", help="tokenised validation sets")
     parser.add_argument("--output", required=True, help="folder of the run, such as exp/pretrain_TAG")
     parser.add_argument("--ngpu", type=int, default=0, help="0 trains on the CPU")
+    parser.add_argument("--init", metavar="DIR", help="folder of a trained model to start from (init: DIR)")
     parser.add_argument(
         "--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration"
     )
 
 
 def main(args: argparse.Namespace) -> None:
-    config = load_config(args.config, args.override)
+    config = load_config(args.config, [*([f"init={args.init}"] if args.init else []), *args.override])
     train(config, args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
 
 

@@ -11,11 +11,12 @@ from torch.utils.data import DataLoader, Dataset
 from qwen_audio.arkio import read_matrix
 from qwen_audio.audio import SAMPLE_RATE, read_audio
 from qwen_audio.data.batch_plan import BatchPlan, share
+from qwen_audio.data.frame_cache import FrameCache
 from qwen_audio.data.packing import perturbed_samples
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.valid_plan import ValidPlan
 
-Batch = dict[str, Tensor]
+Batch = dict[str, Tensor | int]
 Item = tuple[str, int]  # ("train", step) or ("valid", number of the batch)
 SAME_EVERYWHERE = ("tokenizer", "pad", "placeholder", "feats_type")
 
@@ -25,35 +26,47 @@ class Collate:
 
     Args:
         tasks: the run's task list; ``task_ids`` are places in it.
+        cache: frames of every audio, where the model's frozen part is not to compute them again.
     """
 
-    def __init__(self, tasks: list[str]):
-        self.tasks = tasks
+    def __init__(self, tasks: list[str], cache: FrameCache | None = None):
+        self.tasks, self.cache = tasks, cache
 
     def __call__(self, sets: Sequence[TokenSet], entries: np.ndarray) -> Batch:
         """Shapes: speech (A, N) float32 in ±1 (fbank: (A, T, 80)), speech_lengths (A,), text (B, L),
-        text_lengths (B,), loss_places (S,), task_ids (B,), ctc_text (A, K), ctc_text_lengths (A,).
+        text_lengths (B,), loss_places (S,), task_ids (B,), ctc_text (A, K), ctc_text_lengths (A,),
+        and the number audios_per_row.
 
-        A counts the rows with audio: all B of them unless a set holds texts only. S counts the supervised tokens,
-        those of the answers; ``loss_places`` says where they stand in the flattened text, row * L + place.
+        A counts the audios in the order of the rows, of which a dialogue may have several and a text has none. S
+        counts the supervised tokens; ``loss_places`` says where they stand in the flattened text, row * L + place.
+        From a cache come frames (A, T, E) and frame_lengths (A,) in the place of speech.
 
         Raises:
             ValueError: if an audio is not as long as it was when its set was written.
         """
-        return make_batch(
-            [self._row(sets[entry["set"]], entry) for entry in entries], sets[entries[0]["set"]].meta["pad"]
-        )
+        rows = [self._row(sets[entry["set"]], entry) for entry in entries]
+        batch = make_batch(rows, sets[entries[0]["set"]].meta["pad"])
+        if self.cache is not None and len(batch["speech"]):
+            batch["frames"], batch["frame_lengths"] = batch.pop("speech"), batch["speech_lengths"]
+            batch["speech_lengths"] = torch.tensor([samples for row in rows for samples in row["samples"]])
+        return batch
 
     def _row(self, data: TokenSet, entry: np.ndarray) -> dict:
-        row = int(entry["row"])
-        fields = data.rows[row]
-        heard = fields["utt"] >= 0
+        row, speed = int(entry["row"]), float(entry["speed"])
+        _, audios, lengths = data.clips(np.array([row]))
+        if self.cache is not None:
+            speech = [self.cache.frames(data.spec(audio)) for audio in audios]
+        else:
+            speech = [
+                read_clip(data, data.spec(audio), n, speed) for audio, n in zip(audios, lengths, strict=True)
+            ]
         return {
             "text": data.text(row),
-            "prompt": int(fields["prompt"]),
-            "task": self.tasks.index(data.tasks[fields["task"]]),
-            "speech": _read(data, row, float(entry["speed"])) if heard else None,
-            "ctc": data.ctc(row) if heard else None,
+            "supervised": data.supervised(row),
+            "task": self.tasks.index(data.tasks[data.rows[row]["task"]]),
+            "speech": speech,
+            "samples": lengths,
+            "ctc": [data.ctc(row)] * len(audios),  # a dialogue has none
         }
 
 
@@ -61,26 +74,24 @@ def make_batch(rows: Sequence[dict], pad: int) -> Batch:
     """Pad rows to a batch; shapes as of Collate.
 
     Args:
-        rows: ``text`` token ids, ``prompt`` how many of them are the prompt, ``task`` number, and ``speech``
-            (N,) or (T, 80) with its transcript's ids ``ctc``, both None for text without audio.
+        rows: ``text`` (L,) token ids, ``supervised`` (L,) bool, ``task`` number, ``speech``, a list of (N,) or
+            (T, 80), and ``ctc``, the ids of the transcript of each.
         pad: token id that fills texts up.
     """
     text, text_lengths = _pad([_tensor(row["text"]) for row in rows], pad)
-    place = torch.arange(text.shape[1])
-    prompts = torch.tensor([row["prompt"] for row in rows])
-    answers = (place >= prompts[:, None]) & (place < text_lengths[:, None])
-    heard = [row for row in rows if row["speech"] is not None]
-    speech, speech_lengths = _pad([torch.tensor(row["speech"]) for row in heard], 0.0)
-    ctc_text, ctc_text_lengths = _pad([_tensor(row["ctc"]) for row in heard], pad)
+    supervised, _ = _pad([torch.as_tensor(row["supervised"]) for row in rows], False)
+    speech, speech_lengths = _pad([torch.as_tensor(clip) for row in rows for clip in row["speech"]], 0.0)
+    ctc_text, ctc_text_lengths = _pad([_tensor(ctc) for row in rows for ctc in row["ctc"]], pad)
     return {
         "speech": speech,
         "speech_lengths": speech_lengths,
         "text": text,
         "text_lengths": text_lengths,
-        "loss_places": answers.flatten().nonzero()[:, 0],
+        "loss_places": supervised.flatten().nonzero()[:, 0],
         "task_ids": torch.tensor([row["task"] for row in rows]),
         "ctc_text": ctc_text,
         "ctc_text_lengths": ctc_text_lengths,
+        "audios_per_row": max(len(row["speech"]) for row in rows),
     }
 
 
@@ -144,9 +155,15 @@ def _pad(rows: list[Tensor], value: float) -> tuple[Tensor, Tensor]:
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value), lengths
 
 
-def _read(data: TokenSet, row: int, speed: float) -> np.ndarray:
-    """(N,) audio or (T, F) features of a row, played at ``speed``."""
-    spec, samples = data.audio_spec(row), int(data.rows[row]["samples"])
+def read_clip(data: TokenSet, spec: str, samples: int, speed: float = 1.0) -> np.ndarray:
+    """(N,) audio or (T, F) features of a set, played at ``speed``.
+
+    Args:
+        samples: those it had when the set was written.
+
+    Raises:
+        ValueError: if it has another number now, or features should change their speed.
+    """
     if data.meta["feats_type"] == "fbank":
         if speed != 1:
             raise ValueError(f"{data.folder} holds features, whose speed cannot change; drop speed_perturb")
@@ -158,6 +175,6 @@ def _read(data: TokenSet, row: int, speed: float) -> np.ndarray:
         )
     if speed == 1:
         return wave
-    wanted = int(perturbed_samples(np.array(samples), np.array(speed)))
+    wanted = int(perturbed_samples(samples, speed))
     wave = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE)[:wanted]
     return np.pad(wave, (0, wanted - len(wave)))  # soxr may round the other way than the plan

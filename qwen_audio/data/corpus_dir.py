@@ -51,7 +51,8 @@ def write_corpus(
     corpus trains on it; both are counted in ``data/CORPUS_rejected.tsv``. The names go to ``data/sets.json``.
 
     Args:
-        sets: utterances by name: ``train``, ``valid``; any other name is a test set.
+        sets: utterances by name: ``train``, ``valid``, either of which may be left out; any other name is a
+            test set.
 
     Raises:
         ValueError: if a set is empty, or a recording is on both sides.
@@ -65,7 +66,8 @@ def write_corpus(
     asked = others["valid"] | others["test"]
     for name, rows in held.items():
         asked |= {sentence: f"{corpus}_{name}" for u in rows for sentence in u.sentences}
-    for name, rows in {"train": _unsaid(sets["train"], asked, rejected), **held}.items():
+    trained = {"train": _unsaid(sets["train"], asked, rejected)} if "train" in sets else {}
+    for name, rows in {**trained, **held}.items():
         write_set(data / f"{corpus}_{name}", rows, licence)
     write_rejected(data / f"{corpus}_rejected.tsv", rejected)
     names = {split: [f"{corpus}_{name}" for name in sets if name == split] for split in ("train", "valid")}

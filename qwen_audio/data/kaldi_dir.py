@@ -98,18 +98,19 @@ class KaldiDir:
     Args:
         path: the directory.
         tasks: name -> TaskSpec, of load_tasks().
+        labelled: an utterance without an example has that as its reason; False where they are yet to be made.
 
     Raises:
-        ValueError: if wav.scp, utt2spk, or both text and examples.jsonl are missing.
+        ValueError: if wav.scp, utt2spk, or both text and examples.jsonl are missing (these if ``labelled``).
     """
 
-    def __init__(self, path: Path | str, tasks: Mapping):
-        self.path, self.tasks = Path(path), tasks
+    def __init__(self, path: Path | str, tasks: Mapping, labelled: bool = True):
+        self.path, self.tasks, self.labelled = Path(path), tasks, labelled
         for name in ("wav.scp", "utt2spk"):
             if not (self.path / name).is_file():
                 hint = "; where speakers are unknown, write `utt utt`" if name == "utt2spk" else ""
                 raise ValueError(f"{self.path / name} does not exist; a Kaldi data directory needs it{hint}")
-        if not any((self.path / name).is_file() for name in ("text", "examples.jsonl")):
+        if labelled and not any((self.path / name).is_file() for name in ("text", "examples.jsonl")):
             raise ValueError(f"{self.path} has neither text nor examples.jsonl; one of them holds the labels")
         self.default_language = "" if self._has("utt2lang") else "en"
         self.languages = {""}  # known to have a token; the empty one is refused per utterance
@@ -184,7 +185,7 @@ class KaldiDir:
                 utterance.examples.append(row)
         if not utterance.reason and not utterance.speaker:
             utterance.reason = "no speaker: not in utt2spk"
-        if not utterance.reason and not utterance.examples:
+        if self.labelled and not utterance.reason and not utterance.examples:
             unlabelled = [("", "no label: not in text or examples")]
             utterance.reason = (utterance.refused or unlabelled)[0][1]
 

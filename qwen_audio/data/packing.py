@@ -21,7 +21,7 @@ class Budget:
 
     Attributes:
         positions: decoder positions, audio frames and text tokens.
-        samples: audio samples at 16 kHz.
+        samples: audio samples at 16 kHz; of a row with several audios, those of all.
         examples: rows.
     """
 
@@ -61,9 +61,16 @@ def measure(
     for number in np.unique(entries["set"]):
         mine = np.flatnonzero(entries["set"] == number)
         rows = sets[number].rows[entries["row"][mine]]
-        samples[mine] = perturbed_samples(rows["samples"], entries["speed"][mine])
-        positions[mine] = frames_of(samples[mine]) + rows["prompt"] + rows["target"]
+        owner, lengths = _clip_lengths(sets[number], entries[mine])
+        samples[mine] = np.bincount(owner, lengths, len(mine))
+        positions[mine] = np.bincount(owner, frames_of(lengths), len(mine)) + rows["prompt"] + rows["target"]
     return positions, samples
+
+
+def _clip_lengths(data: TokenSet, entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each audio of some entries of one set: which entry it belongs to, and its length in samples."""
+    owner, _, samples = data.clips(entries["row"])
+    return owner, perturbed_samples(samples, entries["speed"][owner])
 
 
 def pack(positions: np.ndarray, samples: np.ndarray, budget: Budget) -> list[int]:
@@ -129,12 +136,13 @@ def check_rows(
                 ):
                     if value.max() > limit:
                         _refuse(data, entries[int(value.argmax())], name, int(value.max()), limit, task)
-                empty = (samples > 0) & (frames_of(samples) < 1)
+                owner, lengths = _clip_lengths(data, entries)
+                empty = frames_of(lengths) < 1
                 if empty.any():
                     worst = int(empty.argmax())
                     raise ValueError(
-                        f"{data.folder}: utterance {data.utt_id(entries['row'][worst])}"
-                        f" ({samples[worst]} samples) is too short for one decoder frame;"
+                        f"{data.folder}: utterance {data.utt_id(entries['row'][owner[worst]])}"
+                        f" ({lengths[worst]} samples) is too short for one decoder frame;"
                         " raise the shortest length of stage 1"
                     )
 

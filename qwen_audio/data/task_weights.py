@@ -19,6 +19,27 @@ def spread(given: dict[str, float], hours: dict[str, float]) -> dict[str, float]
     return weights
 
 
+def leave_out(phases: list[dict], tasks: list[str]) -> list[dict]:
+    """The phases of a configuration without weights of ``tasks``, in any language; the others get their share.
+
+    Raises:
+        ValueError: if a phase trains nothing else.
+    """
+    kept = []
+    for number, phase in enumerate(phases):
+        if phase.get("task_weights"):
+            weights = {
+                task: weight for task, weight in phase["task_weights"].items() if head(task) not in tasks
+            }
+            if not weights:
+                raise ValueError(
+                    f"phases[{number}].task_weights has only {', '.join(tasks)}; keep one of them"
+                )
+            phase = phase | {"task_weights": weights}
+        kept.append(phase)
+    return kept
+
+
 def phase_weights(
     number: int, phase: dict, hours: dict[str, float], counts: dict[str, int], temperature: float
 ) -> dict[str, float]:

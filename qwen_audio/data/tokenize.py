@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from qwen_audio.data.token_set import TokenSetWriter
+from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.progress import progress
 from qwen_audio.task_spec import WORDS, TaskSpec
 from qwen_audio.tokenizer import Tokenizer, build_from_hub, train_sentencepiece

@@ -16,6 +16,8 @@ from praatio.utilities.errors import PraatioException
 from qwen_audio.words import Word
 
 SILENCES = ("", "<eps>", "sil", "<sil>", "!sil", "sp", "<|sil|>")  # of Kaldi, Montreal, FunASR
+UNKNOWN = ("<unk>", "[unk]", "<unk/>", "spn")  # an aligner's words for what is not in its dictionary
+_HAN = re.compile("[\u3400-\u9fff]")
 _TIER = re.compile(r"(?:.* - )?words?", re.IGNORECASE)  # where speakers are named, "NAME - words"
 
 
@@ -82,6 +84,24 @@ def read_funasr(path: Path) -> dict[str, list[Word]]:
             raise ValueError(f"{path}:{number}: {name} is there twice; keep one of the two")
         words[name] = [word for token in _joined(tokens) for word in _spoken(*token)]
     return words
+
+
+def within(words: list[Word], start: float, end: float) -> list[Word]:
+    """The words of a recording whose middle lies in a segment, times from its start; end -1 is the last."""
+    end = math.inf if end == -1 else end
+    inside = [word for word in words if start <= (word[0] + word[1]) / 2 < end]
+    cut = ((max(s, start) - start, min(e, end) - start, word) for s, e, word in inside)
+    return [(round(s, 3), round(e, 3), word) for s, e, word in cut]
+
+
+def unknown_word(words: list[Word]) -> str | None:
+    """The first word that stands for one not in the aligner's dictionary."""
+    return next((word for _, _, word in words if word.lower() in UNKNOWN), None)
+
+
+def chinese_word(words: list[Word]) -> str | None:
+    """The first word in Chinese characters, which are of a language written without blanks."""
+    return next((word for _, _, word in words if _HAN.search(word)), None)
 
 
 def _model_row(path: Path, number: int, row: object) -> tuple[int, str, list[Word]]:

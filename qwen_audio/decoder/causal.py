@@ -1,14 +1,44 @@
 """What every decoder answers: a causal language model over embeddings, with trainable rows for new tokens."""
 
 import re
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from qwen_audio.attention import attention_kernel
+from qwen_audio.splice import splice
 
 _NUMBERED = re.compile(r"<\|(|midi_pitch_|midi_velocity_)(\d+(?:\.\d+)?)\|>")
 _UNITS = {"": 1.0, "midi_pitch_": 4.0, "midi_velocity_": 16.0}  # seconds, semitones, MIDI velocity
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Text and audio, put together for a decoder.
+
+    Attributes:
+        embeddings: (B, L', E), padded on the right.
+        lengths: (B,) real positions.
+        starts: (B, L) position of every token of the text.
+        memory: audio that is read beside the text: frames (B, T, E) and lengths (B,); None where it is spliced in.
+    """
+
+    embeddings: Tensor
+    lengths: Tensor
+    starts: Tensor
+    memory: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, L') 1 = real."""
+        return (self.positions < self.lengths[:, None]).long()
+
+    @property
+    def positions(self) -> Tensor:
+        """(B, L') position ids."""
+        step = torch.arange(self.embeddings.shape[1], device=self.lengths.device)
+        return step.expand(len(self.lengths), -1)
 
 
 class CausalDecoder(torch.nn.Module):
@@ -21,6 +51,7 @@ class CausalDecoder(torch.nn.Module):
 
     hidden_size: int
     vocab_size: int
+    max_positions: int | None = None  # that it has embeddings for; None where there is no such end
 
     def __init__(self):
         super().__init__()
@@ -57,13 +88,49 @@ class CausalDecoder(torch.nn.Module):
         """The Hugging Face module from embeddings to hidden states."""
         raise NotImplementedError
 
+    def join(
+        self, text: Tensor, text_lengths: Tensor, frames: Tensor, frame_lengths: Tensor,
+        placeholder: int, longest: int | None = None,
+    ) -> Inputs:  # fmt: skip
+        """Text with the audio in it; arguments as of ``splice`` (qwen_audio/splice.py)."""
+        embeddings = self.embed(text)
+        return Inputs(*splice(text, text_lengths, embeddings, frames, frame_lengths, placeholder, longest))
+
+    def audio_attention(self) -> list[torch.nn.Module]:
+        """Of every layer, the attention that reads audio; it returns (output, weights (B, heads, L, keys)).
+
+        Raises:
+            ValueError: if the language model's layers are named otherwise than transformers' usually are.
+        """
+        layers = getattr(self.body(), "layers", [None])
+        if not all(hasattr(layer, "self_attn") for layer in layers):
+            kind = type(self.body()).__name__
+            raise ValueError(f"the attention of {kind} cannot be read: it has no layers[i].self_attn")
+        return [layer.self_attn for layer in layers]
+
+    @property
+    def num_heads(self) -> int:
+        """Attention heads of a layer."""
+        return self.body().config.num_attention_heads
+
+    def alignment_heads(self) -> list[tuple[int, int]]:
+        """(layer, head) of the attention that may tell where a word is; here all of the upper half."""
+        layers = len(self.audio_attention())
+        return [(layer, head) for layer in range(layers // 2, layers) for head in range(self.num_heads)]
+
     def forward(
-        self, embeddings: Tensor, attention_mask: Tensor, position_ids: Tensor, cache=None, use_cache=False
+        self,
+        embeddings: Tensor,
+        attention_mask: Tensor,
+        position_ids: Tensor,
+        cache=None,
+        use_cache=False,
+        memory=None,
     ):
         """Run the language model.
 
         Shapes: embeddings (B, L, E), attention_mask (B, L_past + L) 1 = real, position_ids (B, L)
-        -> hidden (B, L, E), cache.
+        -> hidden (B, L, E), cache. ``memory`` is that of ``join``: None, unless a subclass reads audio so.
         """
         body = self.body()
         with attention_kernel(body, embeddings):

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from qwen_audio.backbone import resolve
 from qwen_audio.decoder.causal import CausalDecoder, initial_rows
-from qwen_audio.registry import nearest
+from qwen_audio.decoder.lora import add_lora
 
 
 class HfCausalLm(CausalDecoder):
@@ -52,17 +52,7 @@ class HfCausalLm(CausalDecoder):
         if gradient_checkpointing:
             self.lm.gradient_checkpointing_enable({"use_reentrant": False})
         if lora is not None:
-            self._add_lora(lora)
-
-    def _add_lora(self, options: dict):
-        from peft import LoraConfig, inject_adapter_in_model
-
-        valid = LoraConfig.__dataclass_fields__
-        for key in options:
-            if key not in valid:
-                raise ValueError(f"decoder_conf.lora.{key}: no such option{nearest(key, valid)}")
-        self.lm.requires_grad_(False)
-        inject_adapter_in_model(LoraConfig(**{"target_modules": "all-linear", **options}), self.lm)
+            add_lora(self.lm, lora)
 
     def base_rows(self) -> Tensor:
         return self.lm.get_input_embeddings().weight[: self.base_size]

@@ -1,5 +1,7 @@
 """A batch of clips, encoded and read by the decoder once, then asked any number of prompts."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -22,14 +24,14 @@ class Clips:
     def __init__(
         self, loaded: LoadedModel, clips: list[Tensor], samples: list[int], prompts: list[list[int]]
     ):
-        self.loaded, self.device = loaded, loaded.device
+        self.loaded, self.device, self.clips = loaded, loaded.device, clips
         self.samples = torch.tensor(samples, device=self.device)
-        self.frames, self.frame_lengths = loaded.encode(clips)
+        self.hidden, self.hidden_lengths = loaded.hear(clips)
+        self.frames, self.frame_lengths = loaded.adapt(self.hidden, self.hidden_lengths)
         self.heads = [prompt[: self._audio_at(prompt) + 1] for prompt in prompts]
         text, text_lengths = _pad(self.heads, self.device)
-        inputs, mask, _, _ = loaded.model.decode_inputs(text, text_lengths, self.frames, self.frame_lengths)
-        empty = Prefix.empty(len(clips), self.device)
-        self.prefix = empty.extend(loaded.model.decoder, inputs, mask.sum(1))
+        inputs = loaded.model.decode_inputs(text, text_lengths, self.frames, self.frame_lengths)
+        self.prefix = Prefix.start(loaded.model.decoder, inputs)
 
     def _audio_at(self, prompt: list[int]) -> int:
         return list(prompt).index(self.loaded.tokenizer.placeholder)
@@ -55,6 +57,9 @@ class Clips:
         rows = torch.tensor(which, device=self.device)
         text, lengths = _pad(rest, self.device)
         prefix = self.prefix.select(rows).extend(decoder, decoder.embed(text), lengths)
+        if decoder.max_positions is not None:
+            room = decoder.max_positions - int(prefix.lengths.max())
+            options = replace(options, max_new_tokens=min(options.max_new_tokens, room))
         ctc = None
         if options.ctc_weight:
             if model.ctc is None:

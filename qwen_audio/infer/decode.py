@@ -13,10 +13,11 @@ from qwen_audio.arkio import read_matrix
 from qwen_audio.audio import SAMPLE_RATE, read_audio
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import Grammar, grammar_of
+from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import Request, batches, count_by_task, read_requests, task_of
+from qwen_audio.infer.timed import Timed
 from qwen_audio.progress import progress
 from qwen_audio.registry import nearest
 from qwen_audio.task_spec import TaskSpec
@@ -51,7 +52,7 @@ def decode(
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     _check(loaded, data)
-    requests = read_requests(data, _choose(loaded, data, tasks), specs)
+    requests = read_requests(data, choose(loaded, data, tasks), specs)
     partial = _Partial(
         output / PARTIAL, {"model": label, "options": dataclasses.asdict(config), "set": _name(data)}
     )
@@ -87,9 +88,9 @@ def report(summary: dict) -> str:
 
 
 def _decode(loaded, data, requests: list[Request], config: InferenceConfig, specs) -> Iterator[dict]:
-    grammars: dict[str, Grammar] = {}
-    for name in dict.fromkeys(request.task for request in requests):
-        grammars[name] = grammar_of(specs[name], loaded.tokenizer)
+    tasks = dict.fromkeys(request.task for request in requests)
+    grammars = {name: grammar_of(specs[name], loaded.tokenizer) for name in tasks}
+    timed = Timed(loaded, config, specs)
     for batch in batches(requests, **config.batch_conf, rate=SAMPLE_RATE):
         first = {request.utt: request for request in reversed(batch)}
         place = {utt: number for number, utt in enumerate(first)}
@@ -99,22 +100,26 @@ def _decode(loaded, data, requests: list[Request], config: InferenceConfig, spec
             [request.samples for request in first.values()],
             [_prompt(data, request.row) for request in first.values()],
         )
-        for task in dict.fromkeys(request.task for request in batch):
+        heard = {}  # answers of this batch, by clip, task and languages
+        for task in sorted({request.task for request in batch}, key=timed.answers):  # words are timed last
             asked = [request for request in batch if request.task == task]
-            answers = clips.answer(
-                [place[request.utt] for request in asked],
-                [_prompt(data, request.row) for request in asked],
-                grammars[task],
-                config.search_options(specs[task]),
-            )
-            for request, answer in zip(asked, answers, strict=True):
+            which = [place[request.utt] for request in asked]
+            if timed.answers(task):
+                texts, answers = timed.answer(clips, which, asked, heard)
+            else:
+                prompts = [_prompt(data, request.row) for request in asked]
+                answers = clips.answer(which, prompts, grammars[task], config.search_options(specs[task]))
+                texts = [loaded.tokenizer.decode(answer.tokens) for answer in answers]
+                heard |= {(at, *request.spoken): answer for at, request, answer in zip(which, asked, answers)}
+            for request, text, answer in zip(asked, texts, answers, strict=True):
                 yield {
                     "utt": request.utt,
                     "task": task,
                     **request.asked,
                     "prompt": request.prompt,
-                    "hyp": loaded.tokenizer.decode(answer.tokens),
+                    "hyp": text,
                     "tokens": len(answer.tokens),
+                    "logprob": round(sum(answer.logprobs), 4),
                     "looped": answer.looped,
                     "ended": answer.ended,
                     "seconds": request.samples / SAMPLE_RATE,
@@ -141,7 +146,12 @@ def _check(loaded: LoadedModel, data: TokenSet) -> None:
         )
 
 
-def _choose(loaded: LoadedModel, data: TokenSet, tasks: list[str] | None) -> list[str]:
+def choose(loaded: LoadedModel, data: TokenSet, tasks: list[str] | None) -> list[str]:
+    """``tasks``, or where none are given all that both the set and the model have.
+
+    Raises:
+        ValueError: if the set has no such task, or none of the model's.
+    """
     present = list(dict.fromkeys(map(task_of, data.tasks)))
     for task in tasks or []:
         if task not in present:

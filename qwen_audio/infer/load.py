@@ -11,11 +11,11 @@ from safetensors import safe_open
 from torch import Tensor
 
 from qwen_audio.build import DTYPES, build_model
-from qwen_audio.config import load_config
+from qwen_audio.config import GIVEN, load_config
 from qwen_audio.infer.requests import task_of
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, backbones, tied
-from qwen_audio.registry import nearest
+from qwen_audio.registry import SLOTS, check_options, component_class, nearest
 from qwen_audio.tokenizer import Tokenizer
 
 
@@ -41,11 +41,57 @@ class LoadedModel:
 
         Shapes: clips (N_i,) samples at 16 kHz or (T_i, mels) features -> (A, T', E), lengths (A,).
         """
+        return self.adapt(*self.hear(clips))
+
+    @torch.inference_mode()
+    def hear(self, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Audio to encoder frames, (A, T, D), lengths (A,); ``clips`` as of ``encode``."""
         lengths = torch.tensor([len(clip) for clip in clips], device=self.device)
         speech = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True).to(self.device)
+        with self._autocast():
+            return self.model.hear(speech, lengths)
+
+    @torch.inference_mode()
+    def adapt(self, hidden: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Encoder frames to decoder embeddings, (A, T', E), lengths (A,)."""
+        with self._autocast():
+            return self.model.adapter(hidden, lengths)
+
+    def _autocast(self):
         half = self.dtype != torch.float32
-        with torch.autocast(self.device.split(":")[0], self.dtype) if half else contextlib.nullcontext():
-            return self.model.encode(speech, lengths)
+        return torch.autocast(self.device.split(":")[0], self.dtype) if half else contextlib.nullcontext()
+
+    def chat(self, **options):
+        """A chat session; its options are those of ChatSession (qwen_audio/infer/chat.py)."""
+        from qwen_audio.infer.chat import ChatSession
+
+        return ChatSession(self, **options)
+
+    def timestamp_head(self, name: str | None = None, **options):
+        """The timestamp head that the configuration names, or another one with its options.
+
+        Raises:
+            ValueError: if there is none of that name, the configuration has none, or it is one that is trained
+                with the model and was not.
+        """
+        own = self.config["timestamp_head"]
+        chosen = name or own
+        if chosen is None:
+            raise ValueError(
+                f"the model has no timestamp_head; name one{nearest('', SLOTS['timestamp_head'])}"
+            )
+        check_options("timestamp_head", chosen, options, set(GIVEN["timestamp_head"]))
+        head = component_class("timestamp_head", chosen)
+        if issubclass(head, torch.nn.Module):
+            if chosen != own:
+                raise ValueError(
+                    f"timestamp_head {chosen} is trained with the model, and this model has {own}; train with"
+                    f" timestamp_head: {chosen} and a weight for timestamp in loss_weights"
+                )
+            trained = copy.copy(self.model.timestamp_head)
+            vars(trained).update(options)
+            return trained
+        return head(**{**(self.config["timestamp_head_conf"] if chosen == own else {}), **options})
 
 
 def load_model(folder: str | Path, device: str = "cpu", dtype: str = "float32") -> LoadedModel:

@@ -31,3 +31,14 @@ def first_round(tokens: list[int]) -> int:
         if repeated >= max(REPEATS * size, STRETCH):
             return start + size
     return len(tokens)
+
+
+def settled(tokens: list[int]) -> int:
+    """How many of a growing text's tokens ``first_round`` will leave, whatever comes: those not yet a repetition."""
+    sure = len(tokens)
+    for size in range(1, min(LONGEST, len(tokens)) + 1):
+        start = len(tokens) - size
+        while start > 0 and tokens[start - 1] == tokens[start - 1 + size]:
+            start -= 1
+        sure = min(sure, start + size)
+    return sure

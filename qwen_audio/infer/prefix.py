@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import EncoderDecoderCache
 
-from qwen_audio.decoder.causal import CausalDecoder
+from qwen_audio.decoder.causal import CausalDecoder, Inputs
 
 
 @dataclass(frozen=True)
@@ -21,29 +22,43 @@ class Prefix:
         mask: (N, P) 1 = real.
         lengths: (N,) tokens read.
         hidden: (N, E) decoder output at the last token of each.
+        memory: audio that is read beside the text (decoder/causal.py: Inputs), or None.
     """
 
     cache: object
     mask: Tensor
     lengths: Tensor
     hidden: Tensor
+    memory: tuple[Tensor, Tensor] | None = None
 
     @classmethod
-    def empty(cls, rows: int, device) -> "Prefix":
+    def empty(cls, rows: int, device, memory: tuple[Tensor, Tensor] | None = None) -> "Prefix":
         lengths = torch.zeros(rows, dtype=torch.long, device=device)
-        return cls(None, lengths.new_zeros(rows, 0), lengths, lengths.new_zeros(rows, 0))
+        return cls(None, lengths.new_zeros(rows, 0), lengths, lengths.new_zeros(rows, 0), memory)
+
+    @classmethod
+    def start(cls, decoder: CausalDecoder, inputs: Inputs) -> "Prefix":
+        """Text with audio, read; the text may be the audio alone."""
+        prefix = cls.empty(len(inputs.lengths), inputs.lengths.device, inputs.memory)
+        if inputs.embeddings.shape[1]:
+            prefix = prefix.extend(decoder, inputs.embeddings, inputs.lengths)
+        return prefix
 
     def extend(self, decoder: CausalDecoder, embeddings: Tensor, lengths: Tensor) -> "Prefix":
         """Read on; this object must not be used afterwards unless ``select`` copied it.
 
         Shapes: embeddings (N, L, E) padded on the right, lengths (N,) from 1 on.
         """
+        return self.read(decoder, embeddings, lengths)[0]
+
+    def read(self, decoder: CausalDecoder, embeddings: Tensor, lengths: Tensor) -> tuple["Prefix", Tensor]:
+        """As ``extend``; and the decoder's output at each token, (N, L, E)."""
         step = torch.arange(embeddings.shape[1], device=embeddings.device)
         mask = torch.cat([self.mask, (step < lengths[:, None]).long()], dim=1)
         positions = self.lengths[:, None] + step
-        hidden, cache = decoder(embeddings, mask, positions, self.cache, use_cache=True)
+        hidden, cache = decoder(embeddings, mask, positions, self.cache, use_cache=True, memory=self.memory)
         last = hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
-        return Prefix(cache, mask, self.lengths + lengths, last)
+        return Prefix(cache, mask, self.lengths + lengths, last, self.memory), hidden
 
     def append(self, decoder: CausalDecoder, tokens: Tensor) -> "Prefix":
         """Read one token each; tokens (N,)."""
@@ -51,7 +66,19 @@ class Prefix:
 
     def select(self, rows: Tensor) -> "Prefix":
         """The texts of these row numbers (M,), in this order; a row may stand several times."""
-        cache = copy.copy(self.cache)
-        cache.layers = [copy.copy(layer) for layer in cache.layers]  # selecting replaces a layer's tensors
-        cache.batch_select_indices(rows)
-        return Prefix(cache, self.mask[rows], self.lengths[rows], self.hidden[rows])
+        cache = None if self.cache is None else _select(self.cache, rows)
+        memory = None if self.memory is None else tuple(part[rows] for part in self.memory)
+        return Prefix(cache, self.mask[rows], self.lengths[rows], self.hidden[rows], memory)
+
+
+def _select(cache, rows: Tensor):
+    """A cache of these rows; ``cache`` stays as it is."""
+    chosen = copy.copy(cache)
+    if isinstance(cache, EncoderDecoderCache):
+        chosen.self_attention_cache = _select(cache.self_attention_cache, rows)
+        chosen.cross_attention_cache = _select(cache.cross_attention_cache, rows)
+        chosen.is_updated = dict(cache.is_updated)
+        return chosen
+    chosen.layers = [copy.copy(layer) for layer in cache.layers]  # selecting replaces a layer's tensors
+    chosen.batch_select_indices(rows)
+    return chosen

@@ -38,6 +38,11 @@ class Request:
     def key(self) -> tuple:
         return self.utt, self.task, self.prompt
 
+    @property
+    def spoken(self) -> tuple:
+        """Task and languages: what tells transcripts of a clip apart."""
+        return self.task, self.asked["audio_lang"], self.asked["text_lang"]
+
 
 def read_requests(data: TokenSet, tasks: list[str], specs: dict[str, TaskSpec]) -> list[Request]:
     """Requests of ``tasks``; further examples of the same request are further references of it.

@@ -1,5 +1,6 @@
 """Greedy and beam search over a batch of prompts, with a grammar, a guard against loops, and CTC scores."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from qwen_audio.decoder.causal import CausalDecoder
 from qwen_audio.infer.ctc_prefix import CtcPrefixScorer
 from qwen_audio.infer.grammar import NONE, Grammar
-from qwen_audio.infer.loops import first_round, looping
+from qwen_audio.infer.loops import first_round, looping, settled
 from qwen_audio.infer.prefix import Prefix
 
 LOOKAHEAD = 10  # tokens whose length_bonus an open hypothesis may still hope for
@@ -93,12 +94,32 @@ def search(
         ctc: needed where ``options.ctc_weight`` is above 0.
     """
     beams = _Beams(decoder, prefix, grammar, samples, end, options, ctc if options.ctc_weight else None)
-    for _ in range(options.max_new_tokens):
-        beams.branch()
-        beams.give_up_loops()
-        if not beams.read():
-            break
+    for _ in beams.steps():
+        pass
     return beams.answers()
+
+
+@torch.inference_mode()
+def search_stream(
+    decoder: CausalDecoder,
+    prefix: Prefix,
+    grammar: Grammar,
+    samples: Tensor,
+    end: int,
+    options: SearchOptions,
+) -> Iterator[Hypothesis]:
+    """The answer to one prompt while it is written; the last hypothesis is that of ``search``, whole.
+
+    Those before it begin as it does: greedy search gives each token that nothing can take back any more, a beam
+    none. Arguments as of ``search``.
+    """
+    beams = _Beams(decoder, prefix, grammar, samples, end, options, None)
+    for _ in beams.steps():
+        if options.beam_size == 1 and beams.bar[0] == NONE:
+            tokens = beams.tokens[0, 0]
+            sure = settled(grammar.alias[tokens].tolist())
+            yield Hypothesis(tokens[:sure].tolist(), beams.logprobs[0, 0, :sure].tolist(), NONE, ended=False)
+    yield beams.answers()[0]
 
 
 class _Beams:
@@ -127,6 +148,15 @@ class _Beams:
         self.scorer, self.ctc_state = (ctc.scorer, ctc.scorer.start()) if ctc else (None, None)
         self.finished: list[Hypothesis | None] = [None] * rows
         self.open, self.looped = list(self.finished), list(self.finished)
+
+    def steps(self) -> Iterator[None]:
+        """Write token after token, until every prompt has its answer."""
+        for _ in range(self.options.max_new_tokens):
+            self.branch()
+            self.give_up_loops()
+            yield
+            if not self.read():
+                break
 
     def branch(self) -> None:
         """Rank all continuations; those that end are finished, the best others become the hypotheses."""

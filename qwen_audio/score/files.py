@@ -4,6 +4,21 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+PAIR = "EXP/decode/SET:DUMP/SET"
+CHAT = "EXP/decode/SET:SFT/SET:DUMP/SET"
+
+
+def split_pair(text: str) -> tuple[Path, Path]:
+    """``EXP/decode/SET:DUMP/SET`` -> what was decoded, and the prepared set it was decoded from.
+
+    Raises:
+        ValueError: if it is not written so.
+    """
+    decoded, _, dump = text.partition(":")
+    if not decoded or not dump:
+        raise ValueError(f"--decoded {text!r}; write {PAIR}")
+    return Path(decoded), Path(dump)
+
 
 def read_text(path: Path) -> dict[str, list[str]]:
     """A Kaldi text file, ``UTT TEXT`` a line -> utterance -> its texts; an id alone is an empty text.

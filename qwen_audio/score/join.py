@@ -43,9 +43,7 @@ def read_groups(examples: Path, hyp: Path, tasks: dict[str, TaskSpec], missing: 
     for row in read_rows(examples, ("utt", "task")):
         spec = _task(row["task"], tasks, examples)
         spec.check(row)
-        lang = row.get("text_lang", "en")
-        name = f"{row['audio_lang']}-{lang}" if _pair(spec, row) else lang
-        group = groups.setdefault(group_key(spec, row), Group(spec, lang, name))
+        group = groups.setdefault(group_key(spec, row), new_group(spec, row))
         group.rows.setdefault(request_key(spec, row), []).append(row)
     for row in read_rows(hyp, ("utt", "task", "hyp")):
         spec = _task(row["task"], tasks, hyp)
@@ -70,6 +68,12 @@ def read_groups(examples: Path, hyp: Path, tasks: dict[str, TaskSpec], missing: 
             )
         group.hyps.update({request: {"hyp": "", "missing": True} for request in lacking})
     return [groups[key] for key in sorted(groups)]
+
+
+def new_group(spec: TaskSpec, row: dict) -> Group:
+    """A group without rows, for ``row`` and all that are asked the same of it."""
+    lang = row.get("text_lang", "en")
+    return Group(spec, lang, f"{row['audio_lang']}-{lang}" if _pair(spec, row) else lang)
 
 
 def group_key(spec: TaskSpec, row: dict) -> tuple:

@@ -1,13 +1,16 @@
 """Score the decoded sets of a recipe with the metrics that each task's file names."""
 
+import math
 from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, needs_seconds
+from qwen_audio.score.eer import DIFFERENT, SAME
 from qwen_audio.score.files import read_num_samples, read_rows
 from qwen_audio.score.join import Group, group_key, read_groups
 from qwen_audio.score.registry import METRICS, Absent, compute, metric_name
 from qwen_audio.score.results import pick
+from qwen_audio.score.word_times import score_word_times
 from qwen_audio.task_spec import load_tasks
 
 _STAGES = ("pretrain", "sft")  # exp/STAGE_TAG
@@ -32,7 +35,7 @@ def score_decoded(
         missing: ``error`` or ``empty``, see read_groups.
 
     Returns:
-        ``rows``, ``examples``, ``not_decoded`` and ``pictures`` of results.json.
+        ``rows``, ``word_times``, ``examples``, ``not_decoded`` and ``pictures`` of results.json.
 
     Raises:
         ValueError: nothing to score, or a training set that is scored itself.
@@ -44,7 +47,7 @@ def score_decoded(
             raise ValueError(f"--train {path} is scored itself; baselines may not see its labels")
     tasks = load_tasks()
     labels = [row for path in train for row in read_rows(path / "examples.jsonl", ("utt", "task"))]
-    found = {"rows": [], "examples": [], "not_decoded": [], "pictures": []}
+    found = {"rows": [], "word_times": [], "examples": [], "not_decoded": [], "pictures": []}
     shown: dict[tuple, list] = {}
     for folder, dump in decoded:
         where = run_name(folder) | {"set": dump.name}
@@ -57,6 +60,8 @@ def score_decoded(
                 )
             else:
                 found["not_decoded"].append(task | {"lang": group.name, "count": len(group.rows)})
+        if (folder / "heads").is_dir():
+            found["word_times"] += score_word_times(folder, dump, where)
         picture = folder.absolute().parent.parent / "loss.png"
         if picture.is_file() and picture not in found["pictures"]:
             found["pictures"].append(picture)
@@ -143,14 +148,19 @@ def _absent(metric: str, protocol: str | None, count: int, reason: str) -> dict:
 
 
 def _confidences(group: Group) -> dict[str, str]:
-    """For eer: the key ``confidence`` of the rows, a number that grows with the belief in ``same``.
+    """For eer: the belief in ``same``, from the ``logprob`` of the label that was written; there are two of them.
 
     Where rows have none, all of them count by their label.
     """
     rows = {utt: group.hyps[utt] for utt in group.rows}
-    if not all("confidence" in row or "missing" in row for row in rows.values()):
+    if not all("logprob" in row or "missing" in row for row in rows.values()):
         return {utt: row["hyp"] for utt, row in rows.items()}
-    return {utt: str(row.get("confidence", "")) for utt, row in rows.items()}
+    return {utt: _belief(row["hyp"].strip(), row.get("logprob", 0.0)) for utt, row in rows.items()}
+
+
+def _belief(label: str, logprob: float) -> str:
+    chance = math.exp(logprob)
+    return {SAME: str(chance), DIFFERENT: str(1 - chance)}.get(label, "")
 
 
 def _counts(group: Group) -> dict:

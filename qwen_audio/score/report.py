@@ -60,11 +60,14 @@ def render_report(
     for number in ("4", "5") if without else ():
         rows = [line for block in paper[number] for line in _ablation(block, without, systems)]
         lines += [f"## Table {number}: trained {_WITHOUT} and {_WITH}", "", *markdown_table(_TABLE, rows), ""]
+    shared = _in_both(systems, without, pairs)
+    if shared:
+        lines += [f"## Own sets: trained {_WITHOUT} and {_WITH}", "", *_own(shared, systems, without), ""]
     rest = []
     for system in [*systems, *without]:
         beside = paper["3"] if system in systems else []
         for row in system.rows:
-            if not _has(beside, row) and not (row["stage"] and _has(pairs, row)):
+            if not _has(beside, row) and not (row["stage"] and (_has(pairs, row) or _key(row) in shared)):
                 rest.append(_other(system, row))
     if rest:
         lines += [
@@ -82,6 +85,37 @@ def render_report(
 
 def _has(blocks: list[Block], row: dict) -> bool:
     return any(column.is_of(row) for block in blocks for column in block.columns)
+
+
+def _key(row: dict) -> tuple[str, ...]:
+    return tuple(row[key] for key in ("task", "set", "lang", "metric", "protocol"))
+
+
+def _in_both(systems: list[System], without: list[System], pairs: list[Block]) -> list[tuple[str, ...]]:
+    """What is scored of trained models on both sides and stands in no table of the paper."""
+    groups = (
+        {_key(row) for system in group for row in system.rows if row["stage"] and not _has(pairs, row)}
+        for group in (systems, without)
+    )
+    return sorted(set.intersection(*groups))
+
+
+def _own(keys: list[tuple[str, ...]], systems: list[System], without: list[System]) -> list[str]:
+    """The table of scores on sets that the paper does not have; of each model its score."""
+    trained = [
+        (f"{kind}: {system.name}", {_key(row): row for row in system.rows})
+        for kind, group in ((_WITHOUT, without), (_WITH, systems))
+        for system in group
+        if any(row["stage"] for row in system.rows)
+    ]
+    rows = []
+    for key in keys:
+        found = [scores.get(key) for _, scores in trained]
+        shown = [shown_score(row, row["score"]) + matched_share(row) if row else ABSENT for row in found]
+        clips = dict.fromkeys(str(row["count"]) for row in found if row)
+        rows.append([*key, *shown, _joined(clips)])
+    head = ["task", "set", "lang", "metric", "protocol", *(name for name, _ in trained), "clips"]
+    return markdown_table(head, rows)
 
 
 def _beside(block: Block, systems: list[System]) -> list[list[str]]:

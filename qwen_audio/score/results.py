@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from qwen_audio.score.bootstrap import RESAMPLES
+from qwen_audio.score.word_times import EVEN, HEAD, table
 
 EXAMPLES = 5
 _ORIGINS = {
@@ -28,8 +29,9 @@ def write_results(folder: Path, results: dict) -> None:
     Args:
         results: ``rows`` (see score_group), ``command``, ``config_hash``, ``seconds``, ``runs`` (what each
             model is: any names and values), ``examples`` (model, task, set, utt, references, hypothesis),
-            ``not_decoded`` (model, task, set, lang, count) and ``pictures`` (paths
-            RUN/loss.png of loss curves, which are copied beside RESULTS.md).
+            ``word_times`` (see score_word_times), ``not_decoded`` (model, task, set, lang, count) and
+            ``pictures`` (paths RUN/loss.png of loss curves, which are copied beside RESULTS.md), and
+            ``dialogues`` (see score_chat_sets).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,8 +51,10 @@ def render(results: dict) -> str:
     sections = [
         _header(results),
         _scores(results),
+        _word_times(results),
         _not_decoded(results),
         _pictures(results),
+        _dialogues(results),
         _examples(results),
     ]
     return "\n".join(filter(None, sections))
@@ -120,6 +124,26 @@ def _scores(results: dict) -> str:
     return "\n".join(lines)
 
 
+def _word_times(results: dict) -> str:
+    if not results.get("word_times"):
+        return ""
+    lines = [
+        "## Word times by head",
+        "",
+        "AAS of the words that match, in milliseconds; lower is better. Words are compared in lower case without "
+        "marks. With silences: gaps between words count as words too, found or not. WER is of the words alone.",
+        "",
+        "- decoded: the words are the system's own. given: it was told the words and timed them; these rows are "
+        "of the clips that all of them timed.",
+        "- tokens, ctc, attention: heads of the model; the others are for comparison: a pretrained Whisper by its "
+        f"own attention, an aligner. {EVEN}: the words at even distances, without listening.",
+        "",
+        *markdown_table(HEAD, table(results["word_times"])),
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def _not_decoded(results: dict) -> str:
     gaps = results.get("not_decoded", ())
     if not gaps:
@@ -132,6 +156,24 @@ def _pictures(results: dict) -> str:
     if not results.get("pictures"):
         return ""
     return "\n".join(["## Loss", "", *(f"![Loss by step]({path})" for path in results["pictures"]), ""])
+
+
+def _dialogues(results: dict) -> str:
+    if not results.get("dialogues"):
+        return ""
+    lines = [
+        "## Dialogues",
+        "",
+        "Over several recordings, as they came, at even distance in their order.",
+        "",
+    ]
+    for row in results["dialogues"]:
+        said = [f"{role}: {text}" for role, text in row["turns"]]
+        said += [f"assistant, as it answered: {row['hyp']}", f"right would be: {row['wanted']}"]
+        lines += [
+            f"    {_one_line(text)}" for text in [f"{row['set']} {row['id']}, {row['model']}", *said]
+        ] + [""]
+    return "\n".join(lines)
 
 
 def _examples(results: dict) -> str:

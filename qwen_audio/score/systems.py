@@ -31,7 +31,7 @@ class System:
 
 
 def gather(*groups: Iterable[Path]) -> list[list[System]]:
-    """The models of every results.json below the folders of each group.
+    """The models of every results.json given, or below the folders given, of each group.
 
     A model is its name and its results.json: recipes call their models alike, so where a name stands in
     several, the folder of the file is written behind it.
@@ -58,7 +58,7 @@ def gather(*groups: Iterable[Path]) -> list[list[System]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = sorted(folder.rglob("results.json"))
+    found = [folder] if folder.is_file() else sorted(folder.rglob("results.json"))
     if not found:
         raise ValueError(f"{folder}: no results.json in it or below; stage 8 of a recipe writes one")
     return found

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.search import SearchOptions
+from qwen_audio.infer.search import Hypothesis, SearchOptions
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.timestamp.head import TimestampHead, Word
 from qwen_audio.timestamp.word_times import WordTimes
@@ -30,21 +30,19 @@ class Tokens(TimestampHead):
 
     def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
         """See TimestampHead. Raises: ValueError if the model was not trained to write word times."""
-        spec = self._spec(loaded.tasks)
-        prompt = loaded.tokenizer.encode_pieces(
-            spec.prompt_pieces({"audio_lang": language, "text_lang": language})
-        )
-        grammar = _grammar(loaded.tokenizer)
+        return self.words_of(loaded, [audio], [language])[0]
+
+    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[Word]]:
+        """See TimestampHead; the clips are answered as one batch."""
+        spec, tokenizer = self._spec(loaded.tasks), loaded.tokenizer
+        rows = [{"audio_lang": language, "text_lang": language} for language in languages]
+        prompts = [tokenizer.encode_pieces(spec.prompt_pieces(row)) for row in rows]
+        waves = [torch.from_numpy(np.asarray(audio, dtype=np.float32)) for audio in audios]
+        grammar = _grammar(tokenizer)
         options = SearchOptions(self.beam_size, self.ctc_weight, max_new_tokens=spec.max_new_tokens)
-        clips = Clips(loaded, [torch.from_numpy(np.asarray(audio, dtype=np.float32))], [len(audio)], [prompt])
-        answer = clips.answer([0], [prompt], grammar, options)[0]
-        found = []
-        for start, end in grammar.split(answer.tokens):
-            text = loaded.tokenizer.decode(answer.tokens[start + 1 : end]).strip()
-            chances = [math.exp(value) for value in answer.logprobs[start + 1 : end]]
-            times = (grammar.seconds(answer.tokens[place]) for place in (start, end))
-            found.append((text, *times, sum(chances) / len(chances)))
-        return found
+        clips = Clips(loaded, waves, [len(wave) for wave in waves], prompts)
+        answers = clips.answer(list(range(len(waves))), prompts, grammar, options)
+        return [_words(answer, grammar, tokenizer) for answer in answers]
 
     def _spec(self, trained: list[str]):
         timed = {name: spec for name, spec in load_tasks().items() if spec.target == WORDS}
@@ -55,6 +53,16 @@ class Tokens(TimestampHead):
             f"timestamp_head tokens needs a model trained on {self.task or ' or '.join(timed)};"
             f" this one knows {', '.join(trained)}"
         )
+
+
+def _words(answer: Hypothesis, grammar: WordTimes, tokenizer: Tokenizer) -> list[Word]:
+    found = []
+    for start, end in grammar.split(answer.tokens):
+        text = tokenizer.decode(answer.tokens[start + 1 : end]).strip()
+        chances = [math.exp(value) for value in answer.logprobs[start + 1 : end]]
+        times = (grammar.seconds(answer.tokens[place]) for place in (start, end))
+        found.append((text, *times, sum(chances) / len(chances)))
+    return found
 
 
 @functools.lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ BEFORE_ANY, WORD_BEGINS, IN_WORD, BETWEEN = range(4)
 class WordTimes(Grammar):
     """One word or more, each between two times that never run backwards nor past the clip's end.
 
-    The clip's end is rounded up to 0.01 s; every word before it takes 0.01 s at least. For the loop guard all
+    The clip's end is rounded up to 0.01 s; every word takes 0.01 s at least. For the loop guard all
     times count as one token, since a loop over words comes with new times each round.
 
     A state is (phase, last time, clip's end), times in steps of 0.01 s.
@@ -43,8 +43,9 @@ class WordTimes(Grammar):
     def allowed(self, states: Tensor) -> Tensor:
         phase, last, end = states[:, :1], states[:, 1:2], states[:, 2:]
         mask = self._masks[states[:, 0]]
-        earliest = torch.where((phase == IN_WORD) & (last < end), last + 1, last)
-        times = (self._steps >= earliest) & (self._steps <= end) & (phase != WORD_BEGINS)
+        in_word = phase == IN_WORD
+        earliest, latest = torch.where(in_word, last + 1, last), torch.where(in_word, end, end - 1)
+        times = (self._steps >= earliest) & (self._steps <= latest) & (phase != WORD_BEGINS)
         return mask.index_copy(1, self._ids, times)
 
     def advance(self, states: Tensor, tokens: Tensor) -> Tensor:

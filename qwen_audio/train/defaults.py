@@ -1,6 +1,7 @@
 """Values of the training keys that a config leaves out, and which keys may change when a run goes on."""
 
 TRAIN_DEFAULTS: dict = {
+    "init": None,  # folder of a trained model to start from; its components are those the config does not name
     "optim": "adamw",
     "optim_conf": {"lr": 5e-5, "betas": [0.9, 0.98], "eps": 1e-6, "weight_decay": 0.05},  # table 6
     "layer_decay": 0.95,  # table 6
@@ -17,6 +18,7 @@ TRAIN_DEFAULTS: dict = {
     "batch_conf": {"max_positions": None, "max_seconds": None, "max_examples": None, "window": None},
     "task_temperature": 1.0,
     "speed_perturb": {},  # {factors: [0.9, 1.0, 1.1], tasks: [asr, s2tt]}
+    "frame_cache": {},  # {max_gb: 4}: what a frozen encoder and adapter give is computed once, without SpecAugment
     "log_steps": 50,
     "valid_steps": 500,
     "checkpoint_steps": 500,

@@ -1,6 +1,7 @@
-"""Stage 4 from end to end: configuration and tokenised sets in, checkpoints of a trained model out."""
+"""Stages 4 and 6 from end to end: configuration and tokenised sets in, checkpoints of a trained model out."""
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -11,12 +12,16 @@ from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate, check_sets
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, export_model, write_run
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.average import average, select
 from qwen_audio.train.checkpoint import load_model_tensors
+from qwen_audio.train.frame_cache import fill
+from qwen_audio.train.init import build_from, describe, identity, made_of
 from qwen_audio.train.plot import plot_log
-from qwen_audio.train.trainer import Trainer
+from qwen_audio.train.ranks import Ranks
+from qwen_audio.train.trainer import Trainer, seed_everything
 
 
 def train(
@@ -35,7 +40,21 @@ def train(
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     tasks = task_list(sets, valid)
     ctc_tokens = sorted({int(token) for data in sets for token in data.ctc_tokens()}) if config["ctc"] else []
-    model = build_model(config, tokenizer, ctc_tokens, len(tasks))
+    ranks = Ranks(device)
+    start, known = {}, []  # what the run starts from, and the tasks learned there
+    if config["init"]:
+        before = made_of(config)
+        ctc_tokens, known = before["ctc_tokens"] or ctc_tokens, before["tasks"]
+        start = {"init": identity(config)}
+        if ranks.rank == 0:
+            print(describe(config), file=sys.stderr, flush=True)
+    seed_everything(config["seed"])  # what no trained model gives begins at random
+    model = build(config, tokenizer, ctc_tokens, len(tasks))
+    cache = None
+    if config["frame_cache"]:
+        cache = fill(model, [*sets, *valid], config, output.parent / "frame_cache", ranks)
+        if ranks.rank == 0:
+            print(f"frames come from {cache.folder}, without SpecAugment", file=sys.stderr, flush=True)
     store_frozen(model.decoder, DTYPES[config["train_dtype"]])
     frames_of = model.num_frames
     phases, batch = config["phases"], config["batch_conf"]
@@ -46,17 +65,23 @@ def train(
     trainer = Trainer(
         model,
         plan,
-        Collate(tasks),
-        config,
+        Collate(tasks, cache),
+        {**config, **start},
         output,
         device,
         ValidPlan(valid, batch, frames_of, config["accum_grad"]),
     )
     if trainer.ranks.rank == 0:
-        write_run(output, tokenizer, config, tasks, ctc_tokens)
+        write_run(output, tokenizer, config, [*dict.fromkeys([*tasks, *known])], ctc_tokens)
     trainer.run()
     if trainer.ranks.rank == 0:
         plot_log(output / "train_log.jsonl", output / "loss.png")
+
+
+def build(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks: int) -> AudioLLM:
+    """The model of ``config``, with the weights of the folder it starts from, if it names one."""
+    make = build_from if config["init"] else build_model
+    return make(config, tokenizer, ctc_tokens, tasks)
 
 
 def store_frozen(module: torch.nn.Module, dtype: torch.dtype) -> None:
@@ -78,10 +103,10 @@ def finish(run: str | Path, count: int | None = None, by: str = "last") -> list[
     """
     run = Path(run)
     config = load_config(run / CONFIG)
-    made_of = json.loads((run / RUN).read_text(encoding="utf-8"))
+    described = json.loads((run / RUN).read_text(encoding="utf-8"))
     folders = select(run, count or config["average_checkpoints"], by)
     tokenizer = Tokenizer(run / TOKENIZER)
-    model = build_model(config, tokenizer, made_of["ctc_tokens"], len(made_of["tasks"]))
+    model = build(config, tokenizer, described["ctc_tokens"], len(described["tasks"]))
     load_model_tensors(model, average(folders), folders[-1])
-    export_model(model, tokenizer, config, made_of["tasks"], made_of["ctc_tokens"], run)
+    export_model(model, tokenizer, config, described["tasks"], described["ctc_tokens"], run)
     return folders

@@ -135,13 +135,17 @@ class Trainer:
 
     def _forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Loss and weight of a micro-batch, both 0-dim; the meter learns of them too."""
-        unit = HOP_SECONDS if batch["speech"].ndim == 3 else 1 / SAMPLE_RATE
+        features = "speech" in batch and batch["speech"].ndim == 3
+        unit = HOP_SECONDS if features else 1 / SAMPLE_RATE
         self.meter.count(
             rows=len(batch["text"]),
             audio_seconds=unit * float(batch["speech_lengths"].sum()),
             tokens=float(batch["text_lengths"].sum()),
         )
-        batch = {name: tensor.to(self.ranks.device, non_blocking=True) for name, tensor in batch.items()}
+        batch = {
+            name: value.to(self.ranks.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+            for name, value in batch.items()
+        }
         dtype = DTYPES[self.config["train_dtype"]]
         with torch.autocast(self.ranks.device.type, dtype, enabled=dtype != torch.float32):
             loss, stats, weight = self.model(**batch)

@@ -54,13 +54,12 @@ def tiny_model(parts, tiny_tokenizer):
 
 @pytest.fixture(scope="session")
 def make_batch(tiny_tokenizer):
-    """Function (rows) -> what the model's forward takes; a row: (samples, prompt, answer, task, spoken)."""
+    """Function (rows, tokenizer) -> what the model's forward takes; a row: (samples, prompt, answer, task, spoken)."""
 
     def pad(rows, value=0):
         return torch.nn.utils.rnn.pad_sequence([torch.as_tensor(row) for row in rows], True, value)
 
-    def batch_of(rows):
-        t = tiny_tokenizer
+    def batch_of(rows, t=tiny_tokenizer):
         generator = torch.Generator().manual_seed(0)
         clips, texts, masks, spoken = [], [], [], []
         for samples, prompt, answer, _, transcript in rows:
@@ -86,3 +85,67 @@ def make_batch(tiny_tokenizer):
         }  # fmt: skip
 
     return batch_of
+
+
+WHISPER_TAGS = "endoftext startoftranscript en es translate transcribe startofprev notimestamps".split()
+
+
+@pytest.fixture(scope="session")
+def whole_whisper(tmp_path_factory):
+    """Folder of a random Whisper that can write: decoder, tokenizer, published heads; a window of 2 s.
+
+    As in files of before 2023, the tokenizer leaves out the 1501 time tokens that the embedding has rows for.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import (
+        GenerationConfig,
+        PreTrainedTokenizerFast,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+    )
+
+    folder = tmp_path_factory.mktemp("whole_whisper")
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    bpe.train_from_iterator(
+        ["please leave a message after the tone", "the quick brown fox"],
+        trainers.BpeTrainer(vocab_size=312, initial_alphabet=alphabet, show_progress=False),
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe)
+    names = [f"<|{name}|>" for name in WHISPER_TAGS]
+    tokenizer.add_special_tokens({"additional_special_tokens": names})
+    number = dict(zip(WHISPER_TAGS, tokenizer.convert_tokens_to_ids(names)))
+    marks = dict(
+        pad_token_id=number["endoftext"], bos_token_id=number["endoftext"], eos_token_id=number["endoftext"],
+        decoder_start_token_id=number["startoftranscript"],
+    )  # fmt: skip
+    config = WhisperConfig(
+        vocab_size=len(tokenizer) + 1501, d_model=32, encoder_layers=1, decoder_layers=2, num_mel_bins=80,
+        encoder_attention_heads=2, decoder_attention_heads=4, encoder_ffn_dim=64, decoder_ffn_dim=64,
+        max_source_positions=100, max_target_positions=64, init_std=0.4, suppress_tokens=None,
+        begin_suppress_tokens=None, **marks,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        model = WhisperForConditionalGeneration(config)
+    spoken = [token for token in range(256, len(tokenizer)) if token not in number.values()]
+    times = range(len(tokenizer), config.vocab_size)
+    model.generation_config = GenerationConfig(
+        **marks,
+        max_length=64,
+        is_multilingual=True,
+        alignment_heads=[[0, 3], [1, 0], [1, 2]],
+        lang_to_id={"<|en|>": number["en"], "<|es|>": number["es"]},
+        task_to_id={task: number[task] for task in ("transcribe", "translate")},
+        no_timestamps_token_id=number["notimestamps"],
+        suppress_tokens=[*spoken[:5], *(id for name, id in number.items() if name != "endoftext"), *times],
+        begin_suppress_tokens=[number["endoftext"]],
+        return_timestamps=False,
+    )
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    WhisperFeatureExtractor(chunk_length=2).save_pretrained(folder)
+    return folder

@@ -3,7 +3,7 @@ import pytest
 import soundfile
 
 from qwen_audio import arkio
-from qwen_audio.audio import AudioError, num_samples, read_audio, read_header, to_int16
+from qwen_audio.audio import AudioError, as_wave, num_samples, read_audio, read_blocks, read_header, to_int16
 
 
 def sine(hertz: float, rate: int, seconds: float = 1.0) -> np.ndarray:
@@ -56,6 +56,15 @@ def test_a_recording_longer_than_a_block_is_the_same_as_in_one_block(tmp_path, m
     whole = read_audio(path)
     monkeypatch.setattr("qwen_audio.audio.BLOCK_FRAMES", 1000)
     np.testing.assert_allclose(read_audio(path), whole, atol=1e-5)
+
+
+def test_blocks_are_the_recording_in_pieces(tmp_path, monkeypatch):
+    path = str(tmp_path / "a.wav")
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, (30000, 2)), 44100)
+    monkeypatch.setattr("qwen_audio.audio.BLOCK_FRAMES", 1000)
+    blocks = list(read_blocks(path))
+    assert max(map(len, blocks)) < 1000
+    np.testing.assert_array_equal(np.concatenate(blocks), read_audio(path))
 
 
 def test_int16_audio_of_an_ark_is_scaled_to_one(tmp_path):
@@ -137,3 +146,27 @@ def test_the_header_tells_format_rate_and_channels(tmp_path):
 def test_int16_clips_what_is_beyond_one():
     wave = np.array([-2, -1, 0.5, 1, 2])
     np.testing.assert_array_equal(to_int16(wave), [-32768, -32768, 16384, 32767, 32767])
+
+
+@pytest.mark.parametrize("kind, unit", [("int16", 32768), ("int32", 2**31), ("float64", 1), ("float32", 1)])
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_an_array_is_the_wave_that_its_file_gives(tmp_path, kind, unit, rate):
+    stereo = np.stack([sine(440, rate), sine(300, rate)], 1) * unit
+    stereo = (np.rint(stereo) if unit > 1 else stereo).astype(kind)
+    subtype = {"int16": "PCM_16", "int32": "PCM_32", "float32": "FLOAT", "float64": "DOUBLE"}[kind]
+    soundfile.write(tmp_path / "a.wav", stereo, rate, subtype=subtype)
+    np.testing.assert_allclose(as_wave(stereo, rate), read_audio(str(tmp_path / "a.wav")), atol=1e-6)
+    soundfile.write(tmp_path / "a.wav", stereo[:, 0], rate, subtype=subtype)
+    np.testing.assert_allclose(as_wave(stereo[:, 0], rate), read_audio(str(tmp_path / "a.wav")), atol=1e-6)
+
+
+@pytest.mark.parametrize("samples, rate, message", [
+    (np.zeros((2, 16000)), 16000, r"an array of shape \(2, 16000\); write \(N,\) or \(N, channels\)"),
+    (np.zeros((2, 3, 4)), 16000, r"an array of shape \(2, 3, 4\)"),
+    (np.array([0.0, np.nan]), 16000, "an array of float64 that holds no finite numbers alone"),
+    (np.array(["a"]), 16000, "an array of <U1 that holds no finite numbers alone"),
+    (np.zeros(10), 0, "a rate of 0; write samples per second"),
+])  # fmt: skip
+def test_an_array_that_is_no_sound_says_why(samples, rate, message):
+    with pytest.raises(AudioError, match=f"unreadable audio: {message}"):
+        as_wave(samples, rate)

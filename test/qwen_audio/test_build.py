@@ -6,9 +6,14 @@ import torch
 
 from qwen_audio.build import build_model
 from qwen_audio.config import load_config
+from qwen_audio.model_folder import export_model
+from qwen_audio.train.init import build_from
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted([*ROOT.glob("recipes/conf/*.yaml"), *ROOT.glob("egs/*/conf/pretrain*.yaml")])
+SHIPPED, FINE_TUNING = (
+    sorted([*ROOT.glob(f"recipes/conf/{kind}*.yaml"), *ROOT.glob(f"egs/*/conf/{kind}*.yaml")])
+    for kind in ("pretrain", "sft")
+)
 ROWS = [(8000, "", "a dog", 0, "dog"), (4800, "what is it", "bell", 1, "")]
 COMBINATIONS = list(
     itertools.product(
@@ -62,6 +67,24 @@ def test_every_shipped_configuration_takes_a_training_step(
     for phase in config["phases"]:
         moved = train_step(model, make_batch(ROWS), phase.get("loss_weights", {"lm": 1.0}))
         assert any(name.startswith("adapter.") for name in moved)
+
+
+@pytest.mark.parametrize("path", FINE_TUNING, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_shipped_fine_tuning_trains_the_llm_of_a_pretrained_model_alone(
+    path, tiny_whisper, tiny_llm, tiny_tokenizer, make_batch, tmp_path
+):
+    tiny = [f"encoder_conf.model={tiny_whisper}", f"decoder_conf.model={tiny_llm}"]
+    before, spoken = (
+        load_config(ROOT / "egs/multitask/conf/pretrain.yaml", tiny),
+        tiny_tokenizer.encode("dog"),
+    )
+    pretrained = build_model(before, tiny_tokenizer, spoken)
+    export_model(pretrained, tiny_tokenizer, before, ["asr/en"], spoken, tmp_path)
+    config = load_config(path, [f"init={tmp_path}"])
+    model = build_from(config, tiny_tokenizer, spoken, 3)
+    for phase in config["phases"]:
+        moved = train_step(model, make_batch(ROWS), phase.get("loss_weights", {"lm": 1.0}))
+        assert moved and all(name.startswith("decoder.") for name in moved)
 
 
 def test_a_second_step_lowers_the_loss_of_the_same_batch(tiny_model, make_batch):

@@ -1,5 +1,8 @@
+import numpy as np
 import pytest
 import torch
+
+from qwen_audio.data.collate import make_batch as collate
 
 ROWS = [
     (8000, "", "a dog barks", 0, "dog"),
@@ -207,3 +210,14 @@ def test_more_room_than_needed_changes_no_loss(model, make_batch):
     roomy = model.token_losses(*text)
     del model.decode_inputs
     torch.testing.assert_close(roomy, exact, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [{"lm": 1.0}, {"lm": 1.0, "ctc": 0.5, "timestamp": 0.5}])
+def test_texts_without_audio_are_trained_and_have_no_transcript(tiny_model, tiny_tokenizer, weights):
+    model = tiny_model(timestamp_head="ctc").eval()
+    model.loss_weights = weights
+    ids = np.array(tiny_tokenizer.encode("the quick brown fox"))
+    row = {"text": ids, "supervised": np.arange(len(ids)) > 2, "task": 0, "speech": [], "ctc": []}
+    loss, stats, weight = model(**collate(rows=[row], pad=tiny_tokenizer.pad))
+    assert weight.item() == len(ids) - 3 and loss > 0
+    assert stats["loss"] == loss and "loss_timestamp" not in stats

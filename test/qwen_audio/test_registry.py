@@ -48,7 +48,8 @@ def test_an_entry_point_serves_only_its_own_slot(package):
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all_valid_ones(package):
     message = (
-        r"adapter: unknown component 'pool_liner'; did you mean 'pool_linear'\? \(valid: broken, conv, pool_"
+        r"adapter: unknown component 'pool_liner'; did you mean 'pool_linear'\?"
+        r" \(valid: broken, conv, identity, pool_"
     )
     with pytest.raises(ValueError, match=message):
         component_class("adapter", "pool_liner")

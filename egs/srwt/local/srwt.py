@@ -22,14 +22,19 @@ from corpus_reader import names_in, run_reader
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 from qwen_audio.data.kaldi_dir import read_table
-from qwen_audio.data.word_files import read_ctm, read_funasr, read_textgrid
+from qwen_audio.data.word_files import (
+    chinese_word,
+    read_ctm,
+    read_funasr,
+    read_textgrid,
+    unknown_word,
+    within,
+)
 from qwen_audio.tags import UNSPACED
 from qwen_audio.words import Word
 
 FORMS = ("ctm", "timestamp", "*.TextGrid")
 AUDIO = (".wav", ".flac")
-UNKNOWN = ("<unk>", "[unk]", "<unk/>", "spn")  # an aligner's words for what is not in its dictionary
-HAN = re.compile("[\u3400-\u9fff]")
 LICENCE = "The licence of the aligned corpus that was given.\n"
 
 
@@ -61,7 +66,7 @@ def read_set(folder: Path, rejected: Rejected) -> list[Utterance]:
         key = u.utt if kaldi else _key(u, folder, times)
         words = times.get(key)
         if words is None and u.segment:
-            words = _within(times.get(u.segment[0], ()), *u.segment[1:])
+            words = within(times.get(u.segment[0], []), *u.segment[1:])
         if not kaldi and key in used:
             mend = "call them by different names, or put a NAME.TextGrid beside each"
             raise ValueError(f"{folder}: two recordings are called {key}, as words are; {mend}")
@@ -84,7 +89,7 @@ def _key(u: Utterance, folder: Path, times: Mapping[str, list[Word]]) -> str:
 
 def _labelled(u: Utterance, words: list[Word], lang: str, folder: Path) -> Utterance:
     spoken = [word for _, _, word in words]
-    chinese = next(filter(HAN.search, spoken), None)
+    chinese = chinese_word(words)
     if chinese and lang not in UNSPACED:
         mend = f"write a line `{u.utt} zh` for it in utt2lang"
         raise ValueError(f"{folder}: {u.utt} has the word {chinese} and the language {lang}; {mend}")
@@ -149,17 +154,10 @@ def _column(folder: Path, name: str) -> dict[str, str]:
     return {key: value for key, (_, value) in read_table(path)} if path.is_file() else {}
 
 
-def _within(words: list[Word], start: float, end: float) -> list[Word] | None:
-    """The words whose middle lies in a segment, with times from its beginning on."""
-    inside = [word for word in words if start <= (word[0] + word[1]) / 2 < end]
-    cut = ((max(s, start) - start, min(e, end) - start, word) for s, e, word in inside)
-    return [(round(s, 3), round(e, 3), word) for s, e, word in cut] or None
-
-
 def _fault(words: list[Word] | None) -> str:
     if not words:
         return "recording without words"
-    unknown = next((word for _, _, word in words if word.lower() in UNKNOWN), None)
+    unknown = unknown_word(words)
     return f"a word that the aligner did not know: {unknown}" if unknown else ""
 
 

@@ -58,7 +58,7 @@ def test_decoded_audio_has_the_length_of_the_clip(prepared):
 def test_words_are_aligned_and_marked_as_constructed(prepared):
     (row,) = [r for r in examples(prepared) if r["task"] == "srwt" and r["utt"].endswith("vm-enter")]
     assert [word for *_, word in row["words"]] == "Please enter your number.".split()
-    assert row["label_origin"] == "constructed"
+    assert (row["label_origin"], row["aligner"]) == ("constructed", "pocketsphinx")
 
 
 def test_what_is_read_is_used_or_listed(prepared):

@@ -129,3 +129,12 @@ def test_rejected_rows_are_counted_by_reason(tmp_path, capsys):
         "2 text not used: empty" in (said := capsys.readouterr().out) and "1 sound not used: silent" in said
     )
     assert (tmp_path / "r.tsv").read_text() == "sound\tc\tsilent\ntext\ta\tempty: y\ntext\tb\tempty: x\n"
+
+
+def test_a_corpus_may_be_a_test_set_alone_and_gives_up_what_others_train_on(tmp_path):
+    corpus(tmp_path, "one", ["said in training"], ["asked"])
+    rows = [utterance(tmp_path, f"two-{n}", text) for n, text in enumerate(["Said in training!", "new"])]
+    write_corpus(tmp_path / "data", "two", {"test": rows}, "own\n", [])
+    assert (tmp_path / "data/two_test/text").read_text() == "two-1 new\n"
+    assert not (tmp_path / "data/two_train").exists()
+    assert read_sets(tmp_path / "data")["test"] == ["one_test", "two_test"]

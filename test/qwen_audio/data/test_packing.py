@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from toy_run import write_set
+from toy_run import META, write_set
 
 from qwen_audio.data.packing import (
     ENTRY_DTYPE,
@@ -18,6 +18,8 @@ from qwen_audio.data.packing import (
     pack,
     pack_evenly,
 )
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.token_set_writer import TokenSetWriter
 
 
 def falling(lengths):
@@ -96,3 +98,19 @@ def test_a_row_above_the_budget_or_without_a_frame_is_named(tmp_path):
         check_rows([data], ["asr"], Budget(samples=32000), frames_of, {"asr": 0.5})
     with pytest.raises(ValueError, match="utt2 .90 samples. is too short for one decoder frame"):
         check_rows([data], ["lid"], Budget(positions=206), frames_of, {})
+
+
+def test_a_dialogue_takes_the_positions_of_all_its_audios(tmp_path):
+    with TokenSetWriter(tmp_path / "set") as writer:
+        clips = [("a.wav", 250), ("b.wav", 300)]  # a frame each, where 550 samples at once would be 3
+        writer.add_dialogue([1, 1, 6, 7], [False, False, True, True], clips, "joined", "d1", 0)
+        writer.add_dialogue([5, 6], [False, True], [], "text", "d2", 1)
+        writer.add_dialogue([1, 6], [False, True], [("c.wav", 90)], "template", "d3", 2)
+        writer.close(META)
+    data, frames_of = TokenSet(tmp_path / "set"), lambda samples: samples // 160
+    entries = np.array([(0, 0, 1.0), (0, 1, 1.0)], dtype=ENTRY_DTYPE)
+    positions, samples = measure([data], entries, frames_of)
+    assert (positions.tolist(), samples.tolist()) == ([4 + 2, 2], [550, 0])
+    check_rows([data], ["joined", "text"], Budget(positions=7), frames_of, {})
+    with pytest.raises(ValueError, match="utterance d3 .90 samples. is too short for one decoder frame"):
+        check_rows([data], ["template"], Budget(positions=7), frames_of, {})

@@ -7,8 +7,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from toy_run import META, write_set
 
-from qwen_audio.data import token_set
-from qwen_audio.data.token_set import TokenSet, TokenSetWriter
+from qwen_audio.data import token_set, token_set_writer
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.token_set_writer import TokenSetWriter
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -42,7 +43,8 @@ def test_files_are_plain_npy_of_the_documented_types(tmp_path):
 def test_the_size_of_a_block_changes_nothing(tmp_path, monkeypatch):
     rows = [(("asr", "lid", "aac")[n % 3], 1600 + n, 2, 3 + n % 4) for n in range(50)]
     whole = write_set(tmp_path / "whole", rows)
-    monkeypatch.setattr(token_set, "BLOCK", 7)
+    for module in (token_set, token_set_writer):
+        monkeypatch.setattr(module, "BLOCK", 7)
     blocks = write_set(tmp_path / "blocks", rows)
     assert whole.rows.tobytes() == blocks.rows.tobytes()
     assert all(whole.rows_of(task).tolist() == blocks.rows_of(task).tolist() for task in whole.tasks)
@@ -56,6 +58,36 @@ def test_a_text_without_audio_is_named_by_the_place_of_its_example(tmp_path):
         writer.add([5], [6, 2], ctc=[], samples=0, task="chat", utt_row=-1, line=123)
         writer.close(META)
     assert TokenSet(tmp_path / "set").utt_id(0) == "examples.jsonl@123"
+
+
+def test_a_dialogue_keeps_its_audios_and_what_of_it_is_supervised(tmp_path):
+    with TokenSetWriter(tmp_path / "set") as writer:
+        trained = [False, True, True, False, True]
+        writer.add_dialogue([1, 6, 0, 1, 8], trained, [("a.wav", 160), ("b.ark:3", 320)], "joined", "d1", 0)
+        writer.add_dialogue([5, 6], [False, True], [], "text", "d2", 1)
+        writer.add_dialogue([1, 9, 2], [False, True, True], [("a.wav", 160)], "template/asr", "d3", 2)
+        writer.close(META)
+    data = TokenSet(tmp_path / "set")
+    assert [data.text(row).tolist() for row in range(3)] == [[1, 6, 0, 1, 8], [5, 6], [1, 9, 2]]
+    assert [data.supervised(row).tolist() for row in range(3)] == [
+        trained,
+        [False, True],
+        [False, True, True],
+    ]
+    assert data.rows["prompt"].tolist() == [1, 1, 1] and data.rows["samples"].tolist() == [480, 0, 160]
+    owner, audios, samples = data.clips(np.array([2, 1, 0]))
+    assert (owner.tolist(), samples.tolist()) == ([0, 2, 2], [160, 160, 320])
+    assert [data.spec(audio) for audio in audios] == ["a.wav", "a.wav", "b.ark:3"]
+    assert data.audio_spec(0) == "a.wav" and data.utt_id(2) == "d3"
+    with pytest.raises(ValueError, match="dialogue d4 has no word of the assistant to learn"):
+        TokenSetWriter(tmp_path / "other").add_dialogue([1, 2], [False, False], [], "text", "d4", 3)
+
+
+def test_a_set_of_examples_has_an_audio_a_row(tmp_path):
+    data = write_set(tmp_path / "set", [("asr", 1600, 2, 3), ("lid", 800, 2, 3)])
+    assert [found.tolist() for found in data.clips(np.array([1, 0]))] == [[0, 1], [1, 0], [800, 1600]]
+    assert data.supervised(0).tolist() == [False, False, True, True, True]
+    assert not (tmp_path / "set" / "clips.npy").exists()
 
 
 def test_a_break_while_writing_leaves_the_old_set(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from transformers import WhisperConfig, WhisperModel
+from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
 from qwen_audio.adapter.pool_linear import PoolLinear
 from qwen_audio.encoder.whisper import Whisper
@@ -12,6 +12,26 @@ LENGTHS = [1, 2, 3, 99, 100, 101, 2999, 3000, 3001, 3002, 3100, 5999, 6000, 6001
 @pytest.fixture(scope="module")
 def encoder(tiny_whisper):
     return Whisper(80, str(tiny_whisper)).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def listen(tiny_whisper):
+    """Function (waves, **options) -> what frontend and encoder give of each, its own frames."""
+
+    def run(waves, **options):
+        encoder, frontend = Whisper(80, str(tiny_whisper), **options).eval(), LogMel()
+        frontend.pad_to = encoder.pad_to
+        batch = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
+        with torch.no_grad():
+            out, lengths, _ = encoder(*frontend(batch, torch.tensor([len(wave) for wave in waves])))
+        assert (out.shape[1] == lengths.max()).all()
+        return [row[:n] for row, n in zip(out, lengths)]
+
+    return run
+
+
+def noise(samples: int) -> torch.Tensor:
+    return torch.randn(samples, generator=torch.Generator().manual_seed(samples)) * 0.1
 
 
 def mel(frames: int, seed: int = 0) -> torch.Tensor:
@@ -96,3 +116,60 @@ def test_another_number_of_mel_channels_names_the_option(tmp_path):
         ValueError, match="reads 128 mel channels, the frontend writes 80; set frontend_conf.n_mels: 128"
     ):
         Whisper(80, str(tmp_path))
+
+
+@pytest.mark.parametrize("samples", [160, 16000, 33333, 480000])
+def test_padded_to_30_s_a_clip_equals_transformers_on_the_padded_clip(listen, tiny_whisper, samples):
+    theirs = WhisperModel.from_pretrained(tiny_whisper).encoder.eval()
+    features = WhisperFeatureExtractor()(noise(samples).numpy(), sampling_rate=16000, return_tensors="pt")
+    with torch.no_grad():
+        expected = theirs(features.input_features).last_hidden_state[0]
+    (out,) = listen([noise(samples)], pad_to=30)
+    assert len(out) == (samples // 160 + 1) // 2
+    torch.testing.assert_close(out, expected[: len(out)], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("attend", [True, False])
+def test_a_padded_clip_gives_the_same_alone_and_with_longer_ones(listen, attend):
+    waves = [noise(n) for n in (5000, 480000 + 7000, 480000, 900)]
+    together = listen(waves, pad_to=30, attend_padding=attend)
+    for wave, out in zip(waves, together):
+        torch.testing.assert_close(
+            out, listen([wave], pad_to=30, attend_padding=attend)[0], atol=1e-5, rtol=0
+        )
+
+
+def test_silence_that_only_the_convolutions_hear_moves_the_last_frame_most(listen):
+    (bare,), (padded,) = listen([noise(16000)]), listen([noise(16000)], pad_to=30, attend_padding=False)
+    moved = (bare - padded).abs().amax(1)
+    assert 0 < moved[:-1].max() < moved[-1]
+
+
+def test_without_the_final_norm_the_rest_of_the_encoder_is_the_same(listen, tiny_whisper):
+    norm = Whisper(80, str(tiny_whisper)).layer_norm
+    encoder = Whisper(80, str(tiny_whisper), final_norm=False)
+    assert not any("layer_norm" in name.split(".")[0] for name, _ in encoder.named_parameters())
+    assert encoder.output_size() == 32
+    (with_norm,), (without,) = listen([noise(8000)]), listen([noise(8000)], final_norm=False)
+    torch.testing.assert_close(norm(without), with_norm, atol=1e-5, rtol=0)
+
+
+def test_a_window_that_is_not_the_models_names_the_right_one(tiny_whisper):
+    with pytest.raises(ValueError, match="encoder_conf.pad_to is 10; write 30, the window of"):
+        Whisper(80, str(tiny_whisper), pad_to=10)
+
+
+def test_features_that_were_not_padded_name_the_way_out(tiny_whisper):
+    with pytest.raises(
+        ValueError, match=r"have 100 frames; let frontend: log_mel read audio \(--feats_type raw"
+    ):
+        Whisper(80, str(tiny_whisper), pad_to=30)(mel(100), torch.tensor([100]))
+
+
+def test_kept_padding_gives_all_frames_of_a_window(whole_whisper):
+    """A window of 2 s has 100 frames, whatever of it the clip fills."""
+    encoder = Whisper(80, str(whole_whisper), pad_to=2.0, keep_padding=True)
+    assert [encoder.num_frames(frames) for frames in (1, 50, 200, 201)] == [100, 100, 100, 200]
+    with torch.no_grad():
+        out, lengths, _ = encoder(torch.randn(2, 400, 80), torch.tensor([70, 201]))
+    assert out.shape[:2] == (2, 200) and lengths.tolist() == [100, 200]

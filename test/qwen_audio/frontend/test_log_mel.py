@@ -103,3 +103,30 @@ def test_sixteen_bit_clips_are_float32_on_the_way_out():
     out, _ = LogMel()(clip(1600)[None].half(), torch.tensor([1600]))
     assert out.dtype == torch.float32 and LogMel(n_mels=128).output_size() == 128
     assert np.isfinite(out.numpy()).all()
+
+
+@pytest.mark.parametrize("samples", [1, 161, 16041, 50007, 479840, 480000])
+def test_padded_to_30_s_equals_transformers_extractor_in_every_frame(samples):
+    features, frames = log_mel(clip(samples)[None], torch.tensor([samples]), pad_to=480000)
+    assert features.shape[1] == 3000 and frames.tolist() == [max(samples // 160, 1)]
+    torch.testing.assert_close(features[0], whisper(clip(samples)), atol=1e-5, rtol=0)
+
+
+def test_a_padded_clip_gives_the_same_in_a_batch_with_one_over_30_s():
+    clips = [clip(479999), clip(500000, seed=1), clip(100)]
+    batch = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+    features, _ = log_mel(batch, torch.tensor([len(wave) for wave in clips]), pad_to=480000)
+    assert features.shape[1] == 6000
+    for wave, row in zip(clips, features):
+        own, _ = log_mel(wave[None], torch.tensor([len(wave)]), pad_to=480000)
+        torch.testing.assert_close(row[: own.shape[1]], own[0], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("samples", [1, 160, 161, 479999, 480000])
+def test_rounded_up_the_frames_are_those_that_transformers_counts(samples):
+    extract = WhisperFeatureExtractor()
+    theirs = extract(clip(samples).numpy(), sampling_rate=16000, return_attention_mask=True).attention_mask
+    frontend = LogMel(round_up=True)
+    features, frames = frontend(clip(samples)[None], torch.tensor([samples]))
+    assert frames.item() == features.shape[1] == frontend.num_frames(samples) == theirs.sum()
+    torch.testing.assert_close(features[0], whisper(clip(samples))[: len(features[0])], atol=1e-5, rtol=0)

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.build import build_model
 from qwen_audio.config import load_config
+from qwen_audio.infer.grammar import Grammar
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.tags import TIMES
 
@@ -57,3 +59,62 @@ def sounds():
         tone = np.sin(2 * np.pi * (200 + 900 * draw.random() + 600 * draw.random() * at) * at)
         clips.append((0.3 * tone + 0.05 * draw.standard_normal(len(at))).astype(np.float32))
     return clips
+
+
+@pytest.fixture(scope="session")
+def sound_files(sounds, tmp_path_factory):
+    """Paths of wave files that hold ``sounds`` exactly."""
+    folder = tmp_path_factory.mktemp("sounds")
+    paths = [str(folder / f"{number}.wav") for number in range(len(sounds))]
+    for path, sound in zip(paths, sounds):
+        soundfile.write(path, sound, SAMPLE_RATE, subtype="FLOAT")
+    return paths
+
+
+@pytest.fixture
+def start_chat(loaded):
+    """Function (**options) -> a session and the list of what it notified."""
+
+    def chat(**options):
+        notes = []
+        return loaded.chat(notify=notes.append, **{"max_new_tokens": 16, **options}), notes
+
+    return chat
+
+
+@pytest.fixture
+def talk(start_chat, sound_files):
+    """A session of three turns, the first and the last with audio."""
+    session, _ = start_chat()
+    session.ask("What is said?", audio=sound_files[1])
+    session.ask("Is it a fox?")
+    session.ask("And which is longer?", audio=[sound_files[0], sound_files[3]])
+    return session
+
+
+class Spelling(Grammar):
+    """Allows one text alone."""
+
+    def __init__(self, ids, size):
+        self.alias, self.ids, self.size = torch.arange(size), torch.tensor(ids), size
+
+    def start(self, samples):
+        return torch.zeros_like(samples)[:, None]
+
+    def allowed(self, states):
+        return torch.arange(self.size) == self.ids[states]
+
+    def advance(self, states, tokens):
+        return states + 1
+
+
+@pytest.fixture
+def spelling(loaded):
+    """Function (text or token ids) -> a grammar that allows this answer alone."""
+    tokenizer = loaded.tokenizer
+
+    def allow(answer):
+        ids = tokenizer.encode(answer) if isinstance(answer, str) else answer
+        return Spelling([*ids, tokenizer.token_id("<|im_end|>")], len(tokenizer))
+
+    return allow

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 import qwen_audio.infer.decode as decode_module
 from qwen_audio.audio import read_audio
 from qwen_audio.cli import run
-from qwen_audio.data.token_set import TokenSet, TokenSetWriter
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.decode import decode
 from qwen_audio.infer.grammar import grammar_of
@@ -31,27 +33,41 @@ EXAMPLES = [  # utt, task, fields
 
 
 @pytest.fixture(scope="module")
-def token_set(tiny_tokenizer, sounds, tmp_path_factory):
-    """Clips a, b, c, e with asr, lid and sec examples; b has two transcripts."""
-    folder = tmp_path_factory.mktemp("dump")
-    examples = folder / "examples.jsonl"
-    with TokenSetWriter(folder / "tokens" / "tiny_test") as writer, open(examples, "wb") as stream:
-        audio = {}
-        for utt, sound in zip("abce", sounds):
-            soundfile.write(folder / f"{utt}.flac", sound, 16000)
-            audio[utt] = writer.add_audio(utt, str(folder / f"{utt}.flac")), len(sound)
-        for utt, task, fields in EXAMPLES:
-            row, line = {"utt": utt, "task": task, **fields}, stream.tell()
-            stream.write((json.dumps(row) + "\n").encode())
-            prompt = tiny_tokenizer.encode_pieces(SPECS[task].prompt_pieces(row))
-            target = tiny_tokenizer.encode_pieces(SPECS[task].target_pieces(row))
-            utt_row, samples = audio[utt]
-            stream_name = SPECS[task].stream(row)
-            writer.add(prompt, [*target, tiny_tokenizer.end], [], samples, stream_name, utt_row, line)
-        meta = {"tokenizer": str(tiny_tokenizer.folder), "pad": tiny_tokenizer.pad}
-        meta |= {"placeholder": tiny_tokenizer.placeholder, "examples": str(examples), "feats_type": "raw"}
-        writer.close(meta)
-    return TokenSet(folder / "tokens" / "tiny_test")
+def make_set(tiny_tokenizer, sounds, tmp_path_factory):
+    """Function (examples) -> a tokenised set of the clips a, b, c, e."""
+
+    def make(rows):
+        folder = tmp_path_factory.mktemp("dump")
+        examples = folder / "examples.jsonl"
+        with TokenSetWriter(folder / "tokens" / "tiny_test") as writer, open(examples, "wb") as stream:
+            audio = {}
+            for utt, sound in zip("abce", sounds):
+                soundfile.write(folder / f"{utt}.flac", sound, 16000)
+                audio[utt] = writer.add_audio(utt, str(folder / f"{utt}.flac")), len(sound)
+            for utt, task, fields in rows:
+                row, line = {"utt": utt, "task": task, **fields}, stream.tell()
+                stream.write((json.dumps(row) + "\n").encode())
+                prompt = tiny_tokenizer.encode_pieces(SPECS[task].prompt_pieces(row))
+                target = tiny_tokenizer.encode_pieces(SPECS[task].target_pieces(row))
+                utt_row, samples = audio[utt]
+                stream_name = SPECS[task].stream(row)
+                writer.add(prompt, [*target, tiny_tokenizer.end], [], samples, stream_name, utt_row, line)
+            meta = {"tokenizer": str(tiny_tokenizer.folder), "pad": tiny_tokenizer.pad}
+            meta |= {
+                "placeholder": tiny_tokenizer.placeholder,
+                "examples": str(examples),
+                "feats_type": "raw",
+            }
+            writer.close(meta)
+        return TokenSet(folder / "tokens" / "tiny_test")
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def token_set(make_set):
+    """asr, lid and sec examples; b has two transcripts."""
+    return make_set(EXAMPLES)
 
 
 def read_rows(folder):
@@ -175,9 +191,14 @@ def test_the_command_decodes_a_folder_with_a_configuration(loaded, ctc_tokens, t
     export_model(loaded.model, loaded.tokenizer, loaded.config, loaded.tasks, ctc_tokens, tmp_path / "run")
     (tmp_path / "decode.yaml").write_text("max_new_tokens: 10\nbeam_size: 2\nctc_weight: 0.3\n")
     arguments = ["--model", tmp_path / "run", "--set", token_set.folder, "--output", tmp_path / "out"]
-    run("decode", [*map(str, arguments), "--config", str(tmp_path / "decode.yaml")])
-    assert "5 texts (asr 3, lid 2) of 3 utterances" in capsys.readouterr().out
-    assert len(read_rows(tmp_path / "out")) == 5
+    run("decode", [*map(str, arguments), "--config", str(tmp_path / "decode.yaml"), "--format", "txt"])
+    said = capsys.readouterr().out
+    assert "5 texts (asr 3, lid 2) of 3 utterances" in said
+    rows = read_rows(tmp_path / "out")
+    assert len(rows) == 5
+    spoken = {row["utt"]: row["hyp"].split() for row in rows if row["task"] == "asr" and row["hyp"].strip()}
+    written = {path.stem: path.read_text().split() for path in (tmp_path / "out" / "asr").glob("*/*.txt")}
+    assert written == spoken and f"{len(spoken)} files of words; {3 - len(spoken)} answers hold none" in said
 
 
 def test_batches_hold_similar_lengths_whole_clips_and_no_more_than_they_may():
@@ -186,3 +207,29 @@ def test_batches_hold_similar_lengths_whole_clips_and_no_more_than_they_may():
     found = [list(dict.fromkeys(r.utt for r in batch)) for batch in batches(requests, 3, 60.0, rate=1)]
     assert found == [["u6"], ["u2", "u4"], ["u5", "u3", "u1"]]
     assert sum(map(len, batches(requests, 3, 60.0, rate=1))) == len(requests)
+
+
+OUTSIDE = """
+from qwen_audio.timestamp.head import Aligner
+
+
+class Tenths(Aligner):
+    def times(self, clips, texts, languages):
+        return [[(word, i / 10, (i + 1) / 10, 1.0) for i, word in enumerate(text.split())] for text in texts]
+"""
+
+
+def test_a_head_from_outside_times_the_words_that_were_transcribed(loaded, make_set, tmp_path, monkeypatch):
+    (tmp_path / "my_heads.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    english = {"audio_lang": "en", "text_lang": "en"}
+    data = make_set([(utt, "srwt", {**english, "words": [[0.0, 0.1, "go"]]}) for utt in "ab"]
+                    + [("b", "asr", {**english, "text": "go"})])  # fmt: skip
+    config = {**loaded.config, "timestamp_head": "my_heads:Tenths", "timestamp_head_conf": {}}
+    decode(dataclasses.replace(loaded, config=config), data, tmp_path / "out", CONFIG, SPECS)
+    rows = {(row["utt"], row["task"]): row for row in read_rows(tmp_path / "out")}
+    said = rows["b", "asr"]["hyp"].split()
+    found = SPECS["srwt"].parse(rows["b", "srwt"]["hyp"])["words"]
+    assert [word for _, _, word in found] == said and said
+    assert [start for start, _, _ in found] == [pytest.approx(i / 10) for i in range(len(said))]
+    assert ("a", "asr") not in rows and rows["a", "srwt"]["tokens"] > 0

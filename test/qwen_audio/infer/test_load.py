@@ -109,3 +109,8 @@ def test_bfloat16_holds_the_decoder_and_encodes_under_autocast(exported, sounds)
     exact, exact_lengths = load_model(exported).encode(clips)
     assert torch.equal(lengths, exact_lengths)
     assert torch.nn.functional.cosine_similarity(frames.float(), exact, dim=-1)[0, 0] > 0.98
+
+
+def test_a_trained_timestamp_head_that_the_model_lacks_says_what_to_write(loaded):
+    with pytest.raises(ValueError, match="this model has tokens; train with timestamp_head: ctc"):
+        loaded.timestamp_head("ctc")

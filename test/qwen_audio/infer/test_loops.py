@@ -1,7 +1,9 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qwen_audio.infer.loops import first_round, looping
+from qwen_audio.infer.loops import first_round, looping, settled
 
 LOOPS = {  # text that loops -> what is left of it
     (7, *[5] * 12): [7, 5],
@@ -31,3 +33,23 @@ def test_fewer_rounds_or_longer_ones_or_a_loop_that_was_left_are_no_loop(tokens)
 def test_every_row_is_looked_at_for_itself():
     rows = torch.tensor([[1, 2] * 6, [3] * 12, list(range(12))])
     assert looping(rows).tolist() == [True, True, False]
+
+
+@given(tokens=st.lists(st.integers(0, 2), max_size=60) | st.sampled_from([list(loop) for loop in LOOPS]))
+def test_what_is_settled_survives_whatever_loop_comes(tokens):
+    """The text grows token by token, as a search writes it, up to its first loop."""
+    sure = 0
+    for count in range(1, len(tokens) + 1):
+        assert settled(tokens[:count]) >= sure
+        sure = settled(tokens[:count])
+        if looping(torch.tensor(tokens[:count])):
+            assert first_round(tokens[:count]) == sure
+            break
+    else:
+        assert sure <= len(tokens)
+
+
+def test_text_that_does_not_repeat_is_settled_at_once():
+    assert settled([]) == 0
+    assert [settled([1, 2, 3, 4, 5, 6][:count]) for count in range(1, 7)] == [1, 2, 3, 4, 5, 6]
+    assert settled([1, 2, 3, 3]) == 3 and settled([1, 2, 3, 3, 4]) == 5

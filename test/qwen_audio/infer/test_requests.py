@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from qwen_audio.data.token_set import TokenSet, TokenSetWriter
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.infer.requests import batches, count_by_task, read_requests, task_of
 from qwen_audio.task_spec import load_tasks
 

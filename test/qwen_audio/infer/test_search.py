@@ -6,7 +6,7 @@ import torch
 from qwen_audio.decoder.transformer import Transformer
 from qwen_audio.infer.grammar import Grammar
 from qwen_audio.infer.prefix import Prefix
-from qwen_audio.infer.search import CtcVocabulary, SearchOptions, search
+from qwen_audio.infer.search import CtcVocabulary, SearchOptions, search, search_stream
 
 END, SIZE = 0, 6
 
@@ -196,3 +196,25 @@ def test_a_beam_prefers_what_does_not_loop(decoder):
 def test_an_answer_is_cut_at_max_new_tokens(decoder):
     found = run(decoder, SearchOptions(beam_size=2, max_new_tokens=5), Only([2, 3, 4]))
     assert [len(a.tokens) for a in found] == [5, 5, 5] and not any(a.ended or a.looped for a in found)
+
+
+@pytest.mark.parametrize("bonus", [0.0, 0.4])
+@pytest.mark.parametrize("letters", [[END, 2, 3, 4, 5], [2, 3]])
+def test_a_stream_gives_beginnings_of_the_answer_and_then_all_of_it(decoder, letters, bonus):
+    embeddings, lengths = prompts()
+    options, grammar = SearchOptions(length_bonus=bonus, max_new_tokens=30), Only(letters)
+    for i, length in enumerate(lengths):
+        alone = (embeddings[i : i + 1, :length], lengths[i : i + 1])
+        whole = search(decoder, read(decoder, *alone), grammar, torch.tensor([0]), END, options)[0]
+        given = list(search_stream(decoder, read(decoder, *alone), grammar, torch.tensor([0]), END, options))
+        assert given[-1] == whole
+        sizes = [len(answer.tokens) for answer in given]
+        assert sizes == sorted(sizes)
+        assert all(answer.tokens == whole.tokens[: len(answer.tokens)] for answer in given)
+
+
+def test_a_stream_of_a_beam_is_its_answer(decoder):
+    options, grammar = SearchOptions(3, max_new_tokens=8), Only([END, 2, 3, 4, 5])
+    expected = search(decoder, read(decoder, *prompts(1)), grammar, torch.tensor([0]), END, options)
+    given = search_stream(decoder, read(decoder, *prompts(1)), grammar, torch.tensor([0]), END, options)
+    assert list(given) == expected

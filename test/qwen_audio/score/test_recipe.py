@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -162,10 +163,10 @@ def test_run_and_stage_come_from_the_folder(tmp_path):
 
 
 @pytest.mark.parametrize("confidences, rate, known", [((0.9, 0.2), 0.0, True), ((0.9, None), 0.5, False)])
-def test_eer_takes_the_confidence_of_the_rows_where_all_have_one(exp, confidences, rate, known):
+def test_eer_takes_the_chance_of_the_label_where_all_rows_have_one(exp, confidences, rate, known):
     sv = {"task": "sv", "audio_lang": "en"}
     labels = {"a": "same", "b": "different"}
-    hyps = [{"utt": utt, **sv, "hyp": "same"} | ({} if c is None else {"confidence": c})
+    hyps = [{"utt": utt, **sv, "hyp": "same"} | ({} if c is None else {"logprob": math.log(c)})
             for utt, c in zip(labels, confidences)]  # fmt: skip
     examples = [{"utt": utt, **sv, "label": label} for utt, label in labels.items()]
     write_rows(exp / "dump/raw/x_test/examples.jsonl", examples)

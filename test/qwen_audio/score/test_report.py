@@ -147,3 +147,15 @@ def test_text_and_picture_are_written(tmp_path):
     write_report(tmp_path / "out", [system(row())], [], "x")
     assert (tmp_path / "out/report.md").read_text().startswith("# Report\n")
     assert (tmp_path / "out/report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_trainings_stand_side_by_side_on_sets_that_the_paper_does_not_have(paper):
+    own, times = {"protocol": "whisper"}, {"task": "srwt", "metric": "aas", "protocol": "sil"}
+    whisper = row("x_test", 0.1, stage=None, **own)
+    without = [system(row("x_test", 0.3, **own), name="no"), system(whisper, name="tiny")]
+    ours = [system(row("x_test", 0.25, **own), row("x_test", 60.0, unit="ms", **times), name="yes")]
+    found = tables(render_report(paper, [*ours, system(whisper, name="base")], without, "x"))
+    name = "Own sets: trained without SRWT and with SRWT"
+    assert found[name] == ["| asr | x_test | en | wer | whisper | 0.3000 | 0.2500 | 2620 |"]
+    rest = [[cell.strip() for cell in line.split("|")] for line in found["Other sets"]]
+    assert [(cells[1], cells[6]) for cells in rest] == [("asr", "base"), ("asr", "tiny"), ("srwt", "yes")]

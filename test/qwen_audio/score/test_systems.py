@@ -61,3 +61,9 @@ def test_a_file_that_score_did_not_write_is_named(tmp_path, content, message):
     (tmp_path / "results.json").write_text(content)
     with pytest.raises(ValueError, match=rf"results.json: {message}.*write it anew"):
         gather([tmp_path])
+
+
+def test_a_results_json_may_be_named_itself_where_others_lie_below(tmp_path):
+    ours, below = write(tmp_path / "a", row("with")), write(tmp_path / "a/without", row("none"))
+    found = gather([ours / "results.json"], [below / "results.json"])
+    assert [[system.name for system in group] for group in found] == [["with"], ["none"]]

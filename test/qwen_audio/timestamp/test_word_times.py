@@ -29,14 +29,14 @@ def times(tokenizer, first, last):
 def test_time_word_time_and_times_never_run_backwards(grammar, tiny_tokenizer):
     t, word = tiny_tokenizer.token_id, tiny_tokenizer.encode("go")
     end = tiny_tokenizer.end
-    assert allowed_after(grammar, []) == times(tiny_tokenizer, 0, 100)
+    assert allowed_after(grammar, []) == times(tiny_tokenizer, 0, 99)
     first = allowed_after(grammar, [t("<|0.20|>")])
     assert set(word) <= first and end not in first and not first & times(tiny_tokenizer, 0, 3000)
     inside = allowed_after(grammar, [t("<|0.20|>"), *word])
     assert set(word) <= inside and end not in inside
     assert inside & times(tiny_tokenizer, 0, 3000) == times(tiny_tokenizer, 21, 100)  # a word takes 0.01 s
     done = [t("<|0.20|>"), *word, t("<|0.45|>")]
-    assert allowed_after(grammar, done) == times(tiny_tokenizer, 45, 100) | {end}
+    assert allowed_after(grammar, done) == times(tiny_tokenizer, 45, 99) | {end}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,15 @@ def test_time_word_time_and_times_never_run_backwards(grammar, tiny_tokenizer):
 def test_no_time_is_past_the_clip_rounded_up_to_a_hundredth_of_a_second(
     grammar, tiny_tokenizer, samples, last
 ):
-    assert allowed_after(grammar, [], samples) == times(tiny_tokenizer, 0, last)
+    assert allowed_after(grammar, [], samples) == times(tiny_tokenizer, 0, last - 1)  # a word begins earlier
+    begun = [tiny_tokenizer.token_id("<|0.00|>"), *tiny_tokenizer.encode("go")]
+    written = allowed_after(grammar, begun, samples) & times(tiny_tokenizer, 0, 3000)
+    assert written == times(tiny_tokenizer, 1, last)
+
+
+def test_no_word_begins_when_the_clip_is_over(grammar, tiny_tokenizer):
+    t, word = tiny_tokenizer.token_id, tiny_tokenizer.encode("go")
+    assert allowed_after(grammar, [t("<|0.20|>"), *word, t("<|1.00|>")]) == {tiny_tokenizer.end}
 
 
 def test_a_word_does_not_begin_with_white_space_alone(grammar, tiny_tokenizer):

@@ -1,0 +1,88 @@
+"""Dialogues of other toolkits, brought into the layout of dialogue.py.
+
+| layout | told by |
+|---|---|
+| LLaMA-Factory, sharegpt | ``conversations`` of ``{"from": "human" or "gpt", "value": …}``, ``audios``, ``system`` |
+| LLaMA-Factory and ms-swift, messages | ``messages`` with texts alone, and ``audios`` |
+| Qwen2-Audio | parts ``{"type": "audio", "audio_url": PATH}`` |
+
+In the first two, each ``<audio>`` in a user's text stands for the next of ``audios``. In our own layout no text
+stands for anything but itself.
+"""
+
+PLACE = "<audio>"  # of both toolkits; in their files it is no text
+SHAREGPT = {"human": "user", "gpt": "assistant"}
+
+
+def own_layout(row: dict, default_id: str) -> dict:
+    """``row`` in our layout: changed if it is in one of the others, else as it is.
+
+    What is wrong with it besides the places of its audios is left to dialogue.py, which names it.
+
+    Raises:
+        ValueError: if texts and ``audios`` do not fit together.
+    """
+    if "conversations" in row:
+        row = _from_sharegpt(row)
+    if "audios" in row:
+        row = _with_audios(row)
+    elif isinstance(row.get("messages"), list):
+        row = {**row, "messages": [_without_urls(message) for message in row["messages"]]}
+    else:
+        return row
+    return row if "id" in row else {"id": default_id, **row}
+
+
+def _from_sharegpt(row: dict) -> dict:
+    turns = row["conversations"]
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        raise ValueError("conversations is no list of objects with 'from' and 'value'")
+    system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
+    messages = [
+        {"role": SHAREGPT.get(turn.get("from"), turn.get("from")), "content": turn.get("value")}
+        for turn in turns
+    ]
+    rest = {key: value for key, value in row.items() if key not in ("conversations", "system")}
+    return {"audios": [], **rest, "messages": system + messages}
+
+
+def _with_audios(row: dict) -> dict:
+    audios, messages = row["audios"], row.get("messages")
+    audios = [audios] if isinstance(audios, str) else [] if audios is None else audios
+    if not isinstance(messages, list) or not isinstance(audios, list):
+        raise ValueError("write 'messages' (a list of objects) and 'audios' (a list of paths)")
+    waiting, changed, places = iter(audios), [], 0
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, str) and message.get("role") == "user":
+            places += content.count(PLACE)
+            message = {**message, "content": _parts(content, waiting)}
+        changed.append(message)
+    if places != len(audios):
+        raise ValueError(
+            f"the user's texts hold {PLACE} {places} times, audios {len(audios)} paths; write one {PLACE} for each"
+        )
+    return {key: value for key, value in row.items() if key != "audios"} | {"messages": changed}
+
+
+def _parts(content: str, audios) -> list[dict] | str:
+    """``content`` cut at its places; the line break after one is ChatML's own."""
+    first, *others = content.split(PLACE)
+    parts = [{"type": "text", "text": first}]
+    for text in others:
+        parts.append({"type": "audio", "audio": next(audios, None)})
+        parts.append({"type": "text", "text": text.removeprefix("\n")})
+    return [part for part in parts if part["type"] == "audio" or part["text"]] or content
+
+
+def _without_urls(message):
+    """``message`` with ``audio`` for the key ``audio_url``."""
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+        return message
+    parts = [
+        {"type": "audio", "audio": part["audio_url"]}
+        if isinstance(part, dict) and set(part) == {"type", "audio_url"} and part["type"] == "audio"
+        else part
+        for part in message["content"]
+    ]
+    return {**message, "content": parts}

@@ -1,0 +1,58 @@
+"""Audio that libsndfile cannot read (m4a, aac, wma, the sound of a video), decoded by the program ffmpeg."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+from qwen_audio.audio import SAMPLE_RATE, AudioError, read_blocks, read_header
+
+BLOCK_BYTES = 1 << 20
+
+
+def ffmpeg_blocks(path: str) -> Iterator[np.ndarray]:
+    """The first sound track of a file in pieces: (N,) float32 in ±1, mono, at 16 kHz.
+
+    Its samples come as 16-bit integers: only of these ffmpeg takes a mean of channels that stays in ±1.
+
+    Raises:
+        AudioError: if there is no ffmpeg on the PATH, or with what ffmpeg says.
+    """
+    if not shutil.which("ffmpeg"):
+        mend = "install ffmpeg (or tools/fetch_debs.sh --programs ffmpeg), or convert the file to flac"
+        raise AudioError(f"unreadable audio: {path}: libsndfile does not know its format; {mend}")
+    source = ["-protocol_whitelist", "file,pipe", "-i", f"file:{path}", "-map", "0:a:0"]
+    wanted = ["-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"]
+    command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-xerror", *source, *wanted]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said) as process,
+    ):
+        try:
+            while block := process.stdout.read(BLOCK_BYTES):
+                yield np.frombuffer(block, "<i2").astype(np.float32) / 32768
+        finally:
+            process.stdout.close()  # ffmpeg ends, should nobody want the rest
+        if process.wait():
+            said.seek(0)
+            fault = said.read().decode(errors="replace").strip().splitlines()
+            raise AudioError(f"unreadable audio: {path}: ffmpeg: {(fault or ['it gave no reason'])[-1]}")
+
+
+def any_blocks(path: str) -> Iterator[np.ndarray]:
+    """Audio of any file in pieces, (N,) float32 in ±1, mono, at 16 kHz: by ffmpeg where libsndfile cannot read it.
+
+    Raises:
+        AudioError: as read_blocks and ffmpeg_blocks.
+    """
+    try:
+        read_header(path)
+        read = read_blocks
+    except AudioError:
+        if not os.path.isfile(path):
+            raise
+        read = ffmpeg_blocks
+    yield from read(path)

@@ -1,0 +1,127 @@
+"""Export to Hugging Face's Qwen2-Audio: a folder that its model and processor load as they are."""
+
+import copy
+from pathlib import Path
+
+import yaml
+
+from qwen_audio.interop import qwen2_audio
+from qwen_audio.interop.name_map import NameMap, reverse
+from qwen_audio.interop.own import copy_home
+from qwen_audio.interop.place import join_rows
+from qwen_audio.interop.skeleton import Skeleton, read_skeleton
+from qwen_audio.interop.stored import stored_tensors
+from qwen_audio.interop.tokens import rename_tokens
+from qwen_audio.model_folder import CONFIG
+from qwen_audio.registry import nearest
+
+SLOTS = {"frontend": "log_mel", "encoder": "whisper", "adapter": "pool_linear", "decoder": "hf_causal_lm"}
+OPTIONS = {  # what Qwen2-Audio's code is, beyond its components
+    "encoder_conf.final_norm": (False, "its encoder is normalised after pooling alone"),
+    "adapter_conf.stride": (2, "it pools by two"),
+}
+TERMS = {"ctc": "ctc", "timestamp_head": "timestamp"}  # optional slots with weights, and their loss
+SHARD = "4GB"
+
+
+def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) -> None:
+    """Write the model in ``source`` into ``folder``; importing that gives the very same model again.
+
+    LoRA matrices are merged. Rows of new tokens go into the embedding where their ids are, spare rows after them.
+
+    Args:
+        leave_out: optional slots (``ctc``) to drop where the model has them.
+
+    Raises:
+        ValueError: naming the component or option that Qwen2-Audio cannot express.
+    """
+    from huggingface_hub import save_torch_state_dict
+    from transformers import (
+        AutoConfig,
+        AutoTokenizer,
+        GenerationConfig,
+        Qwen2AudioConfig,
+        Qwen2AudioProcessor,
+        WhisperFeatureExtractor,
+    )
+
+    source, folder = Path(source), Path(folder)
+    built = read_skeleton(source)
+    if unknown := sorted(set(leave_out) - set(TERMS)):
+        raise ValueError(f"--leave_out {unknown[0]}{nearest(unknown[0], TERMS)}")
+    check(built, list(leave_out))
+    tensors = {
+        name: tensor
+        for name, tensor in stored_tensors(source, built).items()
+        if name.split(".")[0] not in leave_out
+    }
+    rows = join_rows(tensors, built)
+    audio, text = (AutoConfig.from_pretrained(source / slot) for slot in ("encoder", "decoder"))
+    text.vocab_size, text.tie_word_embeddings = rows, False
+    shape = {
+        "d_model": audio.d_model, "encoder_layers": audio.encoder_layers, "num_mel_bins": audio.num_mel_bins,
+        "encoder_attention_heads": audio.encoder_attention_heads, "encoder_ffn_dim": audio.encoder_ffn_dim,
+        "max_source_positions": audio.max_source_positions, "activation_function": audio.activation_function,
+        "scale_embedding": audio.scale_embedding,
+    }  # fmt: skip
+    ids = built.tokenizer
+    folder.mkdir(parents=True, exist_ok=True)
+    Qwen2AudioConfig(
+        audio_config=shape, text_config=text.to_dict(), audio_token_index=ids.placeholder,
+        architectures=["Qwen2AudioForConditionalGeneration"],
+    ).save_pretrained(folder)  # fmt: skip
+    GenerationConfig(eos_token_id=_ends(ids), pad_token_id=ids.pad).save_pretrained(folder)
+    rename_tokens(ids.folder, reverse(qwen2_audio.TOKENS), folder)
+    extractor = WhisperFeatureExtractor(feature_size=audio.num_mel_bins)
+    Qwen2AudioProcessor(extractor, AutoTokenizer.from_pretrained(folder)).save_pretrained(folder)
+    home = copy_home(source, folder)
+    if (plain := _plain(built.config, leave_out)) != built.config:
+        (home / CONFIG).write_text(
+            yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8"
+        )
+    names = NameMap(reverse(qwen2_audio.TENSORS))
+    state = {names.targets(name)[0]: tensor.contiguous() for name, tensor in tensors.items()}
+    save_torch_state_dict(state, folder, max_shard_size=SHARD)
+
+
+def check(built: Skeleton, leave_out: list[str]) -> None:
+    """Raises: ValueError naming what Qwen2-Audio cannot express; optional slots in ``leave_out`` may be filled."""
+    config = built.config
+    for slot, name in SLOTS.items():
+        if config[slot] != name:
+            raise ValueError(f"{slot}: {config[slot]} cannot be expressed in Qwen2-Audio; it is {name} there")
+    given = {
+        "encoder_conf.final_norm": config["encoder_conf"].get("final_norm", True),
+        "adapter_conf.stride": config["adapter_conf"].get("stride", 2),
+    }
+    for key, (wanted, why) in OPTIONS.items():
+        if given[key] != wanted:
+            raise ValueError(
+                f"{key}: {given[key]} cannot be expressed in Qwen2-Audio: {why} ({key}: {wanted})"
+            )
+    if config["encoder_conf"].get("pad_to") and config["encoder_conf"].get("attend_padding", True):
+        raise ValueError(
+            "encoder_conf.attend_padding: true cannot be expressed in Qwen2-Audio: its attention stops at the"
+            " clip's end (attend_padding: false)"
+        )
+    for slot in TERMS:
+        part = getattr(built.model, slot, None)
+        if part is not None and any(True for _ in part.parameters()) and slot not in leave_out:
+            raise ValueError(
+                f"{slot}: {config[slot]} has no place in Qwen2-Audio; --leave_out {slot} drops it"
+            )
+
+
+def _plain(config: dict, leave_out: list[str]) -> dict:
+    """``config`` of what is exported: LoRA merged, slots dropped, and no loss of theirs."""
+    config = copy.deepcopy(config)
+    config["decoder_conf"].pop("lora", None)
+    for slot in leave_out:
+        config |= {slot: None, f"{slot}_conf": {}}
+        for phase in config["phases"]:
+            phase.get("loss_weights", {}).pop(TERMS[slot], None)
+    return config
+
+
+def _ends(tokenizer) -> list[int]:
+    return sorted({tokenizer.end, tokenizer.token_id("<|im_end|>")})

@@ -1,0 +1,158 @@
+"""Answers of a chat that are right or wrong: which, how many, the same, in what order, what, when.
+
+A time is right within TOLERANCE_S at both ends; words are right if they are the same after Whisper's normaliser;
+all else must be equal, case and marks of labels aside.
+"""
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from qwen_audio.chat_form import ChatForm, Reading
+from qwen_audio.chat_templates import chat_forms
+from qwen_audio.data.dialogue import Dialogue
+from qwen_audio.score.accuracy import plain
+from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.normalise import normaliser
+from qwen_audio.sft.joined_forms import joined_forms
+
+TOLERANCE_S = 0.2
+TIMES = ("start_s", "end_s")
+_METRICS = {
+    "labels": "order",
+    "text": "said",
+    "end_s": "when",
+}  # named by what is answered; else its own name
+
+
+def score_facts(
+    dialogues: list[Dialogue], answers: Mapping[str, dict], where: dict, train: list[Dialogue], tasks: Mapping
+) -> list[dict]:
+    """A row of results.json for each task and kind of question; see score_chat for the arguments.
+
+    The baseline answers each question with the most frequent answer of its form in ``train``, a time with the
+    median times. Among the parts are ``lenient`` and, where dialogues have several questions, ``later_turns``:
+    the score and count of those whose last question was not the first.
+    """
+    groups: dict[tuple[str, str], list[Dialogue]] = defaultdict(list)
+    for dialogue in dialogues:
+        groups[dialogue.about["task"], _metric(dialogue, tasks)].append(dialogue)
+    needed = {_key(dialogue) for dialogue in dialogues}
+    common = _common_answers([item for item in train if _key(item) in needed], tasks)
+    return [
+        {**where, "task": task, "metric": metric, **_row(groups[task, metric], answers, common, tasks)}
+        for task, metric in sorted(groups)
+    ]
+
+
+def right(dialogue: Dialogue, form: ChatForm, found: dict) -> bool:
+    """Whether ``found`` (field -> value) is the exact answer of the dialogue."""
+    wanted = dialogue.about["facts"]["values"]
+    if set(TIMES) <= form.told:
+        return all(abs(found[name] - wanted[name]) <= TOLERANCE_S + 1e-9 for name in TIMES)
+    name = _only(form)
+    if form.kind(name) == "text":
+        same = normaliser("whisper", _lang(dialogue))
+        return same(found[name]) == same(wanted[name])
+    return _plain(found[name]) == _plain(wanted[name])
+
+
+def _row(dialogues, answers, common, tasks) -> dict:
+    forms = [_form(dialogue, tasks) for dialogue in dialogues]
+    readings: list[Reading | None] = [
+        form.read(answers[dialogue.id]["hyp"]) for dialogue, form in zip(dialogues, forms, strict=True)
+    ]
+    scores = [
+        int(reading is not None and right(dialogue, form, reading.fields))
+        for dialogue, form, reading in zip(dialogues, forms, readings, strict=True)
+    ]
+    later = [score for score, item in zip(scores, dialogues, strict=True) if _questions(item) > 1]
+    timed = set(TIMES) <= forms[0].told
+    parts = {"lenient": sum(reading is not None and reading.lenient for reading in readings)}
+    if later:
+        parts["later_turns"] = {"score": sum(later) / len(later), "count": len(later)}
+    known = any("looped" in answers[dialogue.id] for dialogue in dialogues)
+    return {
+        "lang": "+".join(sorted({dialogue.about["facts"]["lang"] for dialogue in dialogues})),
+        "protocol": f"within_{TOLERANCE_S:g}s" if timed else "exact",
+        "score": sum(scores) / len(scores),
+        "count": len(scores),
+        "unit": "fraction",
+        "ci95": ci95(scores, [1] * len(scores)),
+        **_baseline(dialogues, forms, common, timed),
+        "label_origin": "+".join(sorted({o for d in dialogues for o in d.about["label_origin"].split("+")})),
+        "malformed": sum(reading is None for reading in readings),
+        "looped": sum(answers[d.id].get("looped", False) for d in dialogues) if known else None,
+        "missing": 0,
+        "parts": parts,
+    }
+
+
+def _baseline(dialogues, forms, common, timed: bool) -> dict:
+    name = "median" if timed else "majority"
+    given = [common.get(_key(dialogue)) for dialogue in dialogues]
+    if None in given:
+        return {"baseline": None, "baseline_name": f"{name} (no training dialogues given)"}
+    scores = [right(d, form, values) for d, form, values in zip(dialogues, forms, given, strict=True)]
+    return {"baseline": sum(scores) / len(scores), "baseline_name": name}
+
+
+def _common_answers(train: list[Dialogue], tasks: Mapping) -> dict[tuple, dict]:
+    """(task, form) -> the answer to give without listening."""
+    values = defaultdict(list)
+    for dialogue in train:
+        values[_key(dialogue)].append((dialogue, dialogue.about["facts"]["values"]))
+    common = {}
+    for key, found in values.items():
+        if set(TIMES) <= set(found[0][1]):
+            common[key] = {name: statistics.median(answer[name] for _, answer in found) for name in TIMES}
+        else:
+            name = _only(_form(found[0][0], tasks))
+            counts = Counter(repr(answer[name]) for _, answer in found)
+            most = counts.most_common(1)[0][0]
+            common[key] = {name: next(answer[name] for _, answer in found if repr(answer[name]) == most)}
+    return common
+
+
+def _key(dialogue: Dialogue) -> tuple[str, str]:
+    return dialogue.about["task"], dialogue.about.get("facts", {}).get("form", "")
+
+
+def _form(dialogue: Dialogue, tasks: Mapping) -> ChatForm:
+    task, name = _key(dialogue)
+    forms = joined_forms() if dialogue.about["source"] == "joined" else chat_forms(tasks[task])
+    if name not in forms:
+        raise ValueError(f"{dialogue.id}: facts.form {name!r} is unknown now; run make_sft anew")
+    return forms[name]
+
+
+def _metric(dialogue: Dialogue, tasks: Mapping) -> str:
+    form = _form(dialogue, tasks)
+    if set(TIMES) <= form.told:
+        return _METRICS["end_s"]
+    if dialogue.about["source"] == "template":
+        return form.name
+    name = _only(form)
+    return _METRICS.get(name, name)
+
+
+def _only(form: ChatForm) -> str:
+    """The one field that is the answer."""
+    (name,) = form.told
+    return name
+
+
+def _questions(dialogue: Dialogue) -> int:
+    return sum(message.role == "user" for message in dialogue.messages)
+
+
+def _lang(dialogue: Dialogue) -> str:
+    """Language of the words that are asked for."""
+    facts = dialogue.about["facts"]
+    return facts.get("text_lang") or next(iter(facts.get("rows", [{}]))).get("text_lang", "en")
+
+
+def _plain(value):
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return plain(value) if isinstance(value, str) else value

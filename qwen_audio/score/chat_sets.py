@@ -1,0 +1,85 @@
+"""Score what a chat model answered to the dialogues of test sets, for RESULTS.md."""
+
+import json
+from pathlib import Path
+
+from qwen_audio.data.dialogue import Audio, Dialogue, read_dialogues
+from qwen_audio.score.chat import score_chat
+from qwen_audio.score.files import CHAT, read_rows
+from qwen_audio.score.recipe import run_name
+from qwen_audio.score.results import pick
+
+ANSWERS, DIALOGUES = "answers.jsonl", "dialogues.jsonl"
+SHOWN = 5  # dialogues printed in RESULTS.md
+
+
+def score_chat_sets(
+    decoded: list[tuple[Path, Path, Path]], train: list[Path], train_dialogues: list[Path]
+) -> dict:
+    """Rows of results.json for answered sets, and some dialogues as they came.
+
+    Args:
+        decoded: (EXP/decode/SET with answers.jsonl, its dialogues dump/sft/SET, the prepared set dump/raw/SET they
+            were made from).
+        train: prepared training sets; baselines take their labels from them.
+        train_dialogues: folders of the training dialogues; baselines take the most frequent answers from them.
+
+    Returns:
+        ``rows``, ``dialogues`` and ``pictures``.
+
+    Raises:
+        ValueError: a dialogue without an answer.
+    """
+    labels = [row for path in train for row in read_rows(path / "examples.jsonl", ("utt", "task"))]
+    taught = [dialogue for path in train_dialogues for dialogue in read_dialogues(path / DIALOGUES)]
+    found = {"rows": [], "dialogues": [], "pictures": []}
+    several: dict[str, list[dict]] = {}
+    for folder, made, dump in decoded:
+        where = run_name(folder) | {"set": made.name}
+        dialogues = list(read_dialogues(made / DIALOGUES))
+        with open(folder / ANSWERS, encoding="utf-8") as stream:
+            answers = {row["id"]: row for row in map(json.loads, stream)}
+        rows = score_chat(dialogues, answers, where, labels, dump, taught)
+        found["rows"] += rows
+        for row in rows:
+            what = " ".join(row[key] for key in ("model", "set", "task", "lang", "metric"))
+            value = "undefined" if row["score"] is None else f"{row['score']:.4f}"
+            print(f"{what} ({row['protocol']}) {value}, n = {row['count']}", flush=True)
+        shown = [shown_dialogue(d, answers[d.id]["hyp"], where) for d in dialogues if _audios(d) > 1]
+        several.setdefault(where["model"], []).extend(shown)
+        picture = folder.absolute().parent.parent / "loss.png"
+        if picture.is_file() and picture not in found["pictures"]:
+            found["pictures"].append(picture)
+    found["dialogues"] = [row for model in sorted(several) for row in pick(several[model], SHOWN)]
+    return found
+
+
+def split_chat(text: str) -> tuple[Path, Path, Path]:
+    """``EXP/decode/SET:SFT/SET:DUMP/SET`` -> the three folders; see score_chat_sets.
+
+    Raises:
+        ValueError: if it is not written so.
+    """
+    parts = text.split(":")
+    if len(parts) != 3 or not all(parts):
+        raise ValueError(f"--chat {text!r}; write {CHAT}")
+    return tuple(map(Path, parts))
+
+
+def shown_dialogue(dialogue: Dialogue, answer: str, where: dict) -> dict:
+    """A dialogue for the reader: ``turns`` of (role, text with audios named), the last answer ``wanted`` and given."""
+    turns, heard = [], 0
+    for message in dialogue.messages:
+        parts = []
+        for part in message.parts:
+            heard += isinstance(part, Audio)
+            parts.append(
+                f"[Audio {heard}: {Path(part.audio).stem}]" if isinstance(part, Audio) else part.text
+            )
+        turns.append([message.role, " ".join(parts)])
+    wanted = turns.pop()[1]
+    return where | {"id": dialogue.id, "turns": turns, "wanted": wanted, "hyp": answer}
+
+
+def _audios(dialogue: Dialogue) -> int:
+    return sum(len(message.audios) for message in dialogue.messages)

@@ -1,0 +1,71 @@
+"""What a prepared set knows of its recordings: the source of every dialogue of that set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.dialogue import Audio, Dialogue, Message, Text
+from qwen_audio.data.kaldi_dir import read_examples, read_table
+from qwen_audio.score.files import read_num_samples
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording and its examples; ``audio`` as qwen_audio/audio.py reads it."""
+
+    utt: str
+    audio: str
+    seconds: float
+    rows: tuple[dict, ...]
+
+    def of(self, task: str) -> list[dict]:
+        """Its examples of ``task``."""
+        return [row for row in self.rows if row["task"] == task]
+
+
+def read_recordings(folder: Path, tasks: Mapping) -> list[Recording]:
+    """The recordings of ``folder``, a prepared set (dump/raw/SET), by id.
+
+    Raises:
+        ValueError: the set holds features instead of audio, or a file of it is broken.
+    """
+    folder = Path(folder)
+    if not (folder / "wav.scp").is_file():
+        raise ValueError(f"{folder}/wav.scp is missing; a chat needs audio: prepare it with --feats_type raw")
+    audio = {utt: spec for utt, (_, spec) in read_table(folder / "wav.scp")}
+    samples = read_num_samples(folder / "utt2num_samples")
+    found = []
+    for utt, rows in read_examples(folder / "examples.jsonl", tasks):
+        for number, row in rows:
+            try:
+                tasks[row["task"]].check(row)
+            except ValueError as error:
+                raise ValueError(f"{folder}/examples.jsonl:{number}: {error}") from None
+        if utt not in audio or utt not in samples:
+            raise ValueError(f"{folder}: {utt} of examples.jsonl has no line in wav.scp or utt2num_samples")
+        seconds = samples[utt] / SAMPLE_RATE
+        found.append(Recording(utt, audio[utt], seconds, tuple(row for _, row in rows)))
+    return found
+
+
+def user(audios: list[str], text: str) -> Message:
+    """What the user says: the recordings, then the question."""
+    return Message("user", (*map(Audio, audios), Text(text)))
+
+
+def assistant(text: str) -> Message:
+    return Message("assistant", (Text(text),))
+
+
+def origin(rows) -> str:
+    """Where the labels of ``rows`` come from: ``real``, ``constructed``, ``synthetic`` or several of them.
+
+    What follows from the recordings alone, such as their length, has no rows and is real.
+    """
+    return "+".join(sorted({row.get("label_origin", "real") for row in rows})) or "real"
+
+
+def dialogue(name: str, messages: list[Message], source: str, task: str, rows, facts: dict) -> Dialogue:
+    about = {"source": source, "task": task, "label_origin": origin(rows), "facts": facts}
+    return Dialogue(name, tuple(messages), about)

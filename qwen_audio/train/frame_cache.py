@@ -1,0 +1,169 @@
+"""Filling the frame cache of a run whose encoder and adapter are frozen (qwen_audio/data/frame_cache.py)."""
+
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.build import DTYPES
+from qwen_audio.data.collate import read_clip
+from qwen_audio.data.frame_cache import CLIPS, FRAMES, FrameCache, content_of
+from qwen_audio.data.token_set import BLOCK, TokenSet
+from qwen_audio.model import AudioLLM
+from qwen_audio.progress import progress
+from qwen_audio.registry import nearest
+from qwen_audio.train.ranks import Ranks
+
+PART = ("frontend", "encoder", "adapter")  # what the frames depend on
+BATCH_SECONDS, BATCH_CLIPS = 90, 48  # of padded audio that is encoded at once
+OPTIONS = ("max_gb",)
+
+
+def fill(
+    model: AudioLLM, sets: Sequence[TokenSet], config: dict, folder: str | Path, ranks: Ranks
+) -> FrameCache:
+    """The frames of every audio of ``sets``, computed where they are not there yet, by rank 0.
+
+    The model hears as it does in use: without SpecAugment and dropout. Frames are kept in ``train_dtype``.
+
+    Args:
+        config: training configuration; ``frame_cache: {max_gb: 4}`` bounds ``folder``. To make room, what other
+            frozen parts left there is removed, that used longest ago first.
+        folder: such as exp/frame_cache; each frozen part has one in it, named by its configuration and weights.
+
+    Raises:
+        ValueError: if a part is trained, if the frames would not be those of training without a cache for another
+            reason, or if they take more than ``max_gb``.
+    """
+    _check(model, config)
+    dtype, folder = DTYPES[config["train_dtype"]], Path(folder)
+    own = folder / part_key(model, config)
+    model.to(ranks.device)
+    width = model.decoder.hidden_size
+    if ranks.rank == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of one part take turns
+            cache = FrameCache(own, width, dtype)
+            missing = _missing(cache, sets)
+            need = sum(int(model.num_frames(samples)) for *_, samples in missing) * width * dtype.itemsize
+            _make_room(folder, own, cache.size + need, config["frame_cache"]["max_gb"])
+            _compute(model, cache, missing, dtype, ranks)
+    ranks.first(None)  # the others wait
+    cache = FrameCache(own, width, dtype)
+    left = _missing(cache, sets)
+    assert not left
+    return cache
+
+
+def part_key(model: AudioLLM, config: dict) -> str:
+    """Hash of the configuration and the weights of what the frames depend on, and of how they are computed."""
+    about = {slot: [config[slot], config[f"{slot}_conf"]] for slot in PART}
+    digest = hashlib.sha256(json.dumps([about, config["train_dtype"]], sort_keys=True).encode())
+    for slot in PART:
+        for name, tensor in getattr(model, slot).state_dict().items():
+            data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            digest.update(f"{slot}.{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+def _check(model: AudioLLM, config: dict) -> None:
+    options = config["frame_cache"]
+    for key in options:
+        if key not in OPTIONS:
+            raise ValueError(f"frame_cache.{key}: no such option{nearest(key, OPTIONS)}")
+    limit = options.get("max_gb")
+    if not isinstance(limit, (int, float)) or isinstance(limit, bool) or limit <= 0:
+        raise ValueError(f"frame_cache.max_gb is {limit!r}; write a number of gigabytes above 0")
+    for slot in PART:
+        for name, param in getattr(model, slot).named_parameters():
+            if param.requires_grad:
+                raise ValueError(
+                    f"frame_cache keeps what frozen parts give, but {slot}.{name} is trained; add {slot} to"
+                    " freeze_param, or write frame_cache: {}"
+                )
+    if config["speed_perturb"]:
+        raise ValueError(
+            "frame_cache keeps clips at their own speed; write speed_perturb: {} or frame_cache: {}"
+        )
+    for number, phase in enumerate(config["phases"]):
+        if (phase.get("loss_weights") or {}).get("timestamp"):
+            raise ValueError(
+                f"phases[{number}].loss_weights.timestamp needs the encoder's frames, frame_cache keeps the"
+                " adapter's; write frame_cache: {}"
+            )
+
+
+def _missing(cache: FrameCache, sets: Sequence[TokenSet]) -> list[tuple[TokenSet, str, int]]:
+    """(set, audio spec, samples) of each audio that the cache lacks, once."""
+    found: dict[str, tuple[TokenSet, str, int]] = {}
+    for data in sets:
+        seen = set()
+        for begin in range(0, len(data), BLOCK):
+            _, audios, samples = data.clips(np.arange(begin, min(begin + BLOCK, len(data))))
+            for audio, length in zip(audios.tolist(), samples.tolist(), strict=True):
+                spec = data.spec(audio) if audio not in seen else None
+                seen.add(audio)
+                if spec is not None and spec not in found and not cache.has(spec):
+                    found[spec] = (data, spec, length)
+    return list(found.values())
+
+
+def _make_room(folder: Path, own: Path, need: int, max_gb: float) -> None:
+    """Remove the caches of other parts until ``need`` bytes fit below the bound."""
+    limit = round(max_gb * 1e9)
+    if need > limit:
+        raise ValueError(
+            f"the frames of these sets take {need / 1e9:.2f} GB, above frame_cache.max_gb of {max_gb:g}; raise it, or"
+            " write frame_cache: {}"
+        )
+    others = [path for path in folder.iterdir() if re.fullmatch("[0-9a-f]{16}", path.name) and path != own]
+    others = sorted(
+        (path for path in others if (path / CLIPS).is_file()), key=lambda path: path.stat().st_mtime
+    )
+    sizes = [(path / FRAMES).stat().st_size if (path / FRAMES).exists() else 0 for path in others]
+    while need + sum(sizes) > limit:
+        shutil.rmtree(others.pop(0))
+        sizes.pop(0)
+
+
+@torch.no_grad()
+def _compute(model: AudioLLM, cache: FrameCache, missing: list, dtype: torch.dtype, ranks: Ranks) -> None:
+    was_training = model.training
+    model.eval()
+    for batch in progress(_batches(missing), None, "frames of the frozen encoder, batches"):
+        clips = [read_clip(data, spec, samples) for data, spec, samples in batch]
+        contents = [content_of(clip) for clip in clips]
+        new = [n for n, entry in enumerate(batch) if not cache.add(entry[1], contents[n])]
+        if not new:
+            continue
+        lengths = torch.tensor([len(clips[n]) for n in new], device=ranks.device)
+        speech = [torch.as_tensor(clips[n]) for n in new]
+        speech = torch.nn.utils.rnn.pad_sequence(speech, batch_first=True).to(ranks.device)
+        with torch.autocast(ranks.device.type, dtype, enabled=dtype != torch.float32):
+            frames, frame_lengths = model.encode(speech, lengths)
+        for n, row, length in zip(new, frames, frame_lengths.tolist(), strict=True):
+            cache.add(batch[n][1], contents[n], row[:length])
+    model.train(was_training)
+
+
+def _batches(missing: list) -> Iterator[list]:
+    """Clips of like length together, longest first."""
+    batch: list = []
+    for entry in sorted(missing, key=lambda entry: -entry[2]):
+        if batch and (
+            len(batch) + 1 > BATCH_CLIPS or (len(batch) + 1) * batch[0][2] > BATCH_SECONDS * SAMPLE_RATE
+        ):
+            yield batch
+            batch = []
+        batch.append(entry)
+    if batch:
+        yield batch

@@ -1,0 +1,85 @@
+"""Starting from a trained model: every tensor of its folder goes into the new model, or is named."""
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+
+from qwen_audio.build import build_model
+from qwen_audio.infer.load import load_model
+from qwen_audio.model import AudioLLM
+from qwen_audio.model_folder import CONFIG, RUN, WEIGHTS, backbones
+from qwen_audio.registry import SLOTS
+from qwen_audio.tokenizer import Tokenizer
+
+LORA, WRAPPED = ".lora_", ".base_layer."  # in peft's names: matrices of LoRA, and the layer they are added to
+
+
+def build_from(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks: int) -> AudioLLM:
+    """The model of ``config`` with the weights of the folder ``config["init"]`` (as stage 5 leaves one).
+
+    Its LoRA matrices are merged into its LLM first; where ``config`` asks for LoRA, new ones are added. A slot with
+    another component than the folder's starts anew. Arguments as of ``build_model``.
+
+    Raises:
+        ValueError: if the tokenizers differ, or a component's tensors are missing, left over or of another shape.
+    """
+    folder = Path(config["init"])
+    loaded = load_model(folder)
+    theirs, ours = loaded.tokenizer, tokenizer
+    if (theirs.base_size, theirs.new_tokens) != (ours.base_size, ours.new_tokens):
+        raise ValueError(
+            f"init: {folder} was trained with another tokenizer ({theirs.base_size} + {len(theirs.new_tokens)}"
+            f" tokens) than {ours.folder} ({ours.base_size} + {len(ours.new_tokens)}); tokenise the sets with its own"
+        )
+    same = [slot for slot in SLOTS if config[slot] == loaded.config[slot]]
+    shaped = copy.deepcopy(config)
+    for slot in set(backbones(config)).intersection(same):  # none of their pretrained weights is read
+        shaped[f"{slot}_conf"].update(model=str(folder / slot), pretrained=False)
+    model = build_model(shaped, tokenizer, ctc_tokens, tasks)
+    for slot in same:
+        _place(model, loaded.model, slot, folder)
+    return model
+
+
+def made_of(config: dict) -> dict:
+    """run.json of the folder ``config["init"]``: its ``tasks``, and the ``ctc_tokens`` that its CTC can emit."""
+    return json.loads((Path(config["init"]) / RUN).read_text(encoding="utf-8"))
+
+
+def identity(config: dict) -> str:
+    """The folder ``config["init"]`` and the hash of its weights: another one is another run."""
+    with open(Path(config["init"]) / WEIGHTS, "rb") as stream:
+        return f"{config['init']} {hashlib.file_digest(stream, 'sha256').hexdigest()[:16]}"
+
+
+def describe(config: dict) -> str:
+    """A line that says what comes from where."""
+    from qwen_audio.config import read_yaml
+
+    theirs = read_yaml(Path(config["init"]) / CONFIG)
+    filled = [slot for slot in SLOTS if config[slot] is not None]
+    anew = [slot for slot in filled if config[slot] != theirs[slot]]
+    taken = [slot for slot in filled if slot not in anew]
+    return f"init {config['init']}: {', '.join(taken)}" + (f"; anew: {', '.join(anew)}" if anew else "")
+
+
+def _place(model: AudioLLM, source: AudioLLM, slot: str, folder: Path) -> None:
+    wanted = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if name.startswith(f"{slot}.") and LORA not in name
+    }
+    plain = {name: name.replace(WRAPPED, ".") for name in wanted}
+    given = {name: tensor for name, tensor in source.state_dict().items() if name.startswith(f"{slot}.")}
+    missing = sorted(set(plain.values()) - set(given))
+    surplus = sorted(set(given) - set(plain.values()))
+    other = sorted(n for n, p in plain.items() if p in given and wanted[n].shape != given[p].shape)
+    for what, names in (("lacks", missing), ("has left over", surplus), ("has another shape of", other)):
+        if names:
+            raise ValueError(
+                f"init: {folder} {what} {len(names)} tensors of {slot} ({', '.join(names[:3])}); give {slot}_conf the"
+                f" options it was trained with, or another component, which starts anew"
+            )
+    for name, tensor in wanted.items():
+        tensor.copy_(given[plain[name]])

@@ -1,0 +1,105 @@
+import pytest
+import torch
+from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+
+from qwen_audio.infer.load import load_model
+from qwen_audio.interop.assemble import import_model
+from qwen_audio.interop.to_qwen2_audio import export
+
+PADDED = {"pad_to": 30, "attend_padding": False}
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """(our folder, the exported one)."""
+    folder = tmp_path_factory.mktemp("export")
+    trained(folder / "ours", PADDED, frontend_conf={"round_up": True})
+    export(folder / "ours", folder / "theirs")
+    return folder / "ours", folder / "theirs"
+
+
+@pytest.mark.parametrize("samples", [480000, 20001])
+def test_transformers_model_and_processor_load_it_and_give_our_logits(exported, samples):
+    ours, theirs = (
+        load_model(exported[0]),
+        Qwen2AudioForConditionalGeneration.from_pretrained(exported[1]).eval(),
+    )
+    processor = AutoProcessor.from_pretrained(exported[1])
+    wave = torch.randn(samples, generator=torch.Generator().manual_seed(0)) * 0.1
+    prompt = "<|audio_bos|><|AUDIO|><|audio_eos|><|en|><|transcribe|>press two to go on"
+    given = processor(text=prompt, audio=wave.numpy(), sampling_rate=16000, return_tensors="pt")
+    text = ours.tokenizer
+    tags = [
+        text.token_id(name)
+        for name in ("<audio>", "[[[AUDIO:modality]]]", "</audio>", "<|en|>", "<|transcribe|>")
+    ]
+    ids = torch.tensor([*tags, *text.encode("press two to go on")])
+    with torch.inference_mode():
+        expected = theirs(**given).logits[0]
+        frames, lengths = ours.encode([wave])
+        inputs = ours.model.decode_inputs(ids[None], torch.tensor([len(ids)]), frames, lengths)
+        hidden, _ = ours.model.decoder(inputs.embeddings, inputs.mask, inputs.positions)
+        found = ours.model.decoder.logits(hidden)[0]
+    assert found.shape[1] == len(text) == expected.shape[1] - 8  # the LLM's spare rows
+    torch.testing.assert_close(found, expected[:, : len(text)], atol=1e-4, rtol=0)
+
+
+def test_its_processor_writes_text_in_our_ids(exported):
+    tokenizer, theirs = (
+        load_model(exported[0]).tokenizer,
+        AutoProcessor.from_pretrained(exported[1]).tokenizer,
+    )
+    text = "press one, 1234  to hear\n\nit \u00e9\u4f60\u597d again"
+    assert theirs(text).input_ids == tokenizer.encode(text)
+    assert theirs("<|0.54|>").input_ids == [tokenizer.token_id("<|0.54|>")]
+    assert theirs.decode(tokenizer.encode(text)) == text
+
+
+def test_imported_again_it_is_bit_identical(exported, tmp_path, same_model):
+    import_model([exported[1]], tmp_path)
+    same_model(tmp_path, exported[0])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_half_precision_model_comes_back_in_its_type(exported, tmp_path, same_model, dtype):
+    import_model([exported[1]], tmp_path / "half", dtype=dtype)
+    export(tmp_path / "half", tmp_path / "theirs")
+    import_model([tmp_path / "theirs"], tmp_path / "again")
+    same_model(tmp_path / "again", tmp_path / "half")
+
+
+def test_lora_is_merged(trained, tmp_path):
+    model = trained(tmp_path / "ours", PADDED, {"lora": {"r": 2}})
+    export(tmp_path / "ours", tmp_path / "theirs")
+    theirs = Qwen2AudioForConditionalGeneration.from_pretrained(tmp_path / "theirs")
+    layer = model.decoder.lm.model.layers[0].self_attn.q_proj
+    merged = layer.base_layer.weight + layer.get_delta_weight("default")
+    torch.testing.assert_close(theirs.model.language_model.layers[0].self_attn.q_proj.weight, merged)
+    import_model([tmp_path / "theirs"], tmp_path / "again")
+    again = load_model(tmp_path / "again").model.decoder.lm.model.layers[0].self_attn.q_proj.weight
+    torch.testing.assert_close(again, merged)
+
+
+@pytest.mark.parametrize("keys, fault", [
+    ({"encoder_conf": {"final_norm": True}}, "encoder_conf.final_norm: True cannot .* normalised after pooling"),
+    ({"encoder_conf": {"pad_to": 30}}, "attend_padding: true cannot .* stops at the clip's end"),
+    ({"adapter": "stack_linear"}, "adapter: stack_linear cannot be expressed in Qwen2-Audio; it is pool_linear"),
+    ({"adapter_conf": {"stride": 4}}, r"adapter_conf.stride: 4 cannot .* pools by two"),
+    ({"ctc": "embedding"}, "ctc: embedding has no place in Qwen2-Audio; --leave_out ctc drops it"),
+])  # fmt: skip
+def test_what_it_cannot_express_is_named(trained, tmp_path, keys, fault):
+    trained(tmp_path / "ours", **keys)
+    with pytest.raises(ValueError, match=fault):
+        export(tmp_path / "ours", tmp_path / "theirs")
+    assert not (tmp_path / "theirs").exists()
+
+
+def test_a_ctc_component_is_dropped_only_when_asked(trained, tmp_path):
+    phases = [{"steps": 1, "loss_weights": {"lm": 1.0, "ctc": 0.3}}]
+    trained(tmp_path / "ours", ctc="embedding", phases=phases)
+    export(tmp_path / "ours", tmp_path / "theirs", leave_out=["ctc"])
+    Qwen2AudioForConditionalGeneration.from_pretrained(tmp_path / "theirs")
+    import_model([tmp_path / "theirs"], tmp_path / "again")
+    assert load_model(tmp_path / "again").model.ctc is None
+    with pytest.raises(ValueError, match=r"--leave_out encoder \(valid: ctc, timestamp_head\)"):
+        export(tmp_path / "ours", tmp_path / "theirs", leave_out=["encoder"])

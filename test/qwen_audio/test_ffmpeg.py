@@ -1,0 +1,87 @@
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import soundfile
+
+from qwen_audio.audio import AudioError, read_audio
+from qwen_audio.ffmpeg import any_blocks, ffmpeg_blocks
+
+needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
+
+
+@pytest.fixture
+def m4a(tmp_path):
+    """Two seconds of 440 Hz left and silence right, at 44.1 kHz, as AAC."""
+    sine = 0.5 * np.sin(2 * np.pi * 440 * np.arange(88200) / 44100)
+    soundfile.write(tmp_path / "a.wav", np.stack([sine, 0 * sine], 1), 44100)
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-i",
+        tmp_path / "a.wav",
+        "-c:a",
+        "aac",
+        tmp_path / "a.m4a",
+    ]
+    subprocess.run(command, check=True)
+    return tmp_path / "a.m4a"
+
+
+@needs_ffmpeg
+def test_an_m4a_is_read_as_mono_at_16_khz(m4a, monkeypatch):
+    monkeypatch.setattr("qwen_audio.ffmpeg.BLOCK_BYTES", 4000)
+    blocks = list(ffmpeg_blocks(str(m4a)))
+    wave = np.concatenate(blocks)
+    assert len(blocks) > 10 and wave.dtype == np.float32
+    assert len(wave) == pytest.approx(32000, abs=2100)  # AAC fills its last frame
+    assert np.abs(np.fft.rfft(wave[8000:24000])).argmax() == 440
+    assert np.abs(wave[8000:24000]).max() == pytest.approx(0.25, abs=0.02)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("content", [b"this is no audio", b""])
+def test_what_ffmpeg_cannot_read_is_refused_with_its_words(tmp_path, content):
+    (tmp_path / "a.m4a").write_bytes(content)
+    with pytest.raises(AudioError, match="unreadable audio: .*a.m4a: ffmpeg: .*Invalid data"):
+        list(ffmpeg_blocks(str(tmp_path / "a.m4a")))
+
+
+@needs_ffmpeg
+def test_a_playlist_that_names_an_address_opens_none(tmp_path):
+    (tmp_path / "a.m3u8").write_text("#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(AudioError, match="unreadable audio"):
+        list(ffmpeg_blocks(str(tmp_path / "a.m3u8")))
+
+
+@needs_ffmpeg
+def test_ffmpeg_ends_when_nobody_wants_the_rest(m4a, monkeypatch):
+    monkeypatch.setattr("qwen_audio.ffmpeg.BLOCK_BYTES", 4000)
+    blocks = ffmpeg_blocks(str(m4a))
+    assert len(next(blocks)) == 2000
+    blocks.close()
+
+
+def test_without_ffmpeg_the_error_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AudioError, match="a.m4a: .*install ffmpeg .*--programs ffmpeg.*or convert"):
+        next(ffmpeg_blocks("a.m4a"))
+
+
+@needs_ffmpeg
+def test_what_libsndfile_reads_is_read_by_it_and_the_rest_by_ffmpeg(m4a):
+    wave = np.concatenate(list(any_blocks(str(m4a.with_suffix(".wav")))))
+    np.testing.assert_array_equal(wave, read_audio(str(m4a.with_suffix(".wav"))))
+    np.testing.assert_array_equal(
+        np.concatenate(list(any_blocks(str(m4a)))), np.concatenate(list(ffmpeg_blocks(str(m4a))))
+    )
+
+
+@pytest.mark.parametrize("path, said", [("gone.m4a", "missing file: gone.m4a"), ("touch ran |", "pipe: ")])
+def test_what_is_no_file_never_reaches_ffmpeg(tmp_path, monkeypatch, path, said):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(AudioError, match=said):
+        next(any_blocks(path))

@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from qwen_audio.frontend.log_mel import log_mel
+from qwen_audio.timestamp.silence import longest_run, silent_frames
+
+
+def clip():
+    """A second of noise, silent from 0.4 to 0.6 s but for noise 60 dB below."""
+    wave = torch.randn(16000, generator=torch.Generator().manual_seed(0)) * 0.1
+    wave[6400:9600] *= 1e-3
+    return wave
+
+
+def test_frames_far_below_the_loud_ones_are_silent():
+    assert silent_frames(clip(), 50).nonzero()[:, 0].tolist() == list(range(20, 30))
+
+
+def test_features_tell_the_same_but_for_their_longer_windows():
+    features, frames = log_mel(clip()[None], torch.tensor([16000]))
+    found = silent_frames(features[0, : int(frames[0])], 50).nonzero()[:, 0].tolist()
+    assert found == pytest.approx(list(range(found[0], found[-1] + 1)))
+    assert 20 <= found[0] <= 21 and 28 <= found[-1] <= 29
+
+
+def test_in_a_noisy_clip_nothing_is_silent():
+    assert not silent_frames(clip() + 0.05 * torch.randn(16000), 50).any()
+
+
+def test_a_clip_without_frames_has_no_silent_ones():
+    assert silent_frames(torch.zeros(0), 0).tolist() == []
+
+
+@pytest.mark.parametrize("flags, run", [("", (0, 0)), ("..", (0, 0)), (".xx.xxx", (4, 7)), ("xx.x", (0, 2))])
+def test_the_longest_run_is_found(flags, run):
+    assert longest_run([flag == "x" for flag in flags]) == run

@@ -1,0 +1,163 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+
+from qwen_audio.data.collate import Collate
+from qwen_audio.data.frame_cache import FrameCache, content_of
+from qwen_audio.data.packing import ENTRY_DTYPE
+from qwen_audio.data.token_set import TokenSet, task_list
+from qwen_audio.train.checkpoint import checkpoints
+from qwen_audio.train.frame_cache import fill, part_key
+from qwen_audio.train.init import build_from
+from qwen_audio.train.log import read_log
+from qwen_audio.train.ranks import Ranks
+from qwen_audio.train.run import train
+
+CACHED = {"max_gb": 1}
+
+
+@pytest.fixture
+def model(sft_config, tiny_tokenizer):
+    return build_from(sft_config(), tiny_tokenizer, [20, 30], 3)
+
+
+@pytest.fixture
+def encodings(model):
+    """Lengths of the batches that the model encodes."""
+    seen, encode = [], model.encode
+    model.encode = lambda speech, lengths: (seen.append(len(lengths)), encode(speech, lengths))[1]
+    return seen
+
+
+def entries(count):
+    return np.array([(0, row, 1.0) for row in range(count)], dtype=ENTRY_DTYPE)
+
+
+def test_the_loss_from_the_cache_is_that_from_the_audio(model, sft_config, dialogues, tmp_path):
+    data = TokenSet(dialogues)
+    cache = fill(model, [data], sft_config(frame_cache=CACHED), tmp_path / "cache", Ranks("cpu"))
+    tasks = task_list([data])
+    cached, heard = (Collate(tasks, cache)([data], entries(12)), Collate(tasks)([data], entries(12)))
+    assert "speech" not in cached and cached["speech_lengths"].tolist() == heard["speech_lengths"].tolist()
+    model.eval()
+    losses = [model(**batch)[0] for batch in (cached, heard)]
+    torch.testing.assert_close(*losses, atol=1e-5, rtol=1e-5)
+    alone = Collate(tasks, cache)([data], entries(3)[2:])  # a text
+    assert torch.isfinite(model(**alone)[0]) and len(alone["speech"]) == 0
+
+
+def test_each_audio_is_encoded_once_and_never_again(model, encodings, sft_config, dialogues, tmp_path):
+    config, data = sft_config(frame_cache=CACHED), TokenSet(dialogues)
+    copy = tmp_path / "copy.wav"
+    copy.write_bytes((tmp_path / "clip0.wav").read_bytes())
+    cache = fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    heard = {data.spec(audio) for audio in data.clips(np.arange(12))[1]}
+    assert sum(encodings) == len(heard) == 5
+    fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    assert sum(encodings) == 5
+    assert cache.add(
+        str(copy), content_of(soundfile.read(copy, dtype="float32")[0])
+    )  # the same audio elsewhere
+    assert torch.equal(cache.frames(str(copy)), cache.frames(str(tmp_path / "clip0.wav")))
+    os.utime(tmp_path / "clip1.wav", ns=(1, 1))  # another time, the same content
+    fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    assert sum(encodings) == 5
+    wave = np.random.default_rng(9).uniform(-0.5, 0.5, soundfile.info(tmp_path / "clip1.wav").frames)
+    soundfile.write(tmp_path / "clip1.wav", wave, 16000, subtype="PCM_16")
+    fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    assert sum(encodings) == 6
+
+
+def test_other_weights_or_another_configuration_are_another_cache(model, sft_config):
+    config = sft_config()
+    keys = {part_key(model, config), part_key(model, {**config, "train_dtype": "bfloat16"})}
+    keys.add(part_key(model, {**config, "encoder_conf": {**config["encoder_conf"], "more": 1}}))
+    with torch.no_grad():
+        next(model.decoder.parameters()).add_(1)
+        assert part_key(model, config) in keys and len(keys) == 3
+        next(model.adapter.parameters()).view(-1)[0] += 1
+    assert part_key(model, config) not in keys
+
+
+def test_frames_that_were_changed_on_disk_are_refused(model, sft_config, dialogues, tmp_path):
+    cache = fill(
+        model, [TokenSet(dialogues)], sft_config(frame_cache=CACHED), tmp_path / "cache", Ranks("cpu")
+    )
+    spec, other = str(tmp_path / "clip0.wav"), str(tmp_path / "clip1.wav")
+    at = json.loads(next(line for line in open(cache.folder / "clips.jsonl") if spec in line))["at"]
+    with open(cache.folder / "frames.bin", "r+b") as stream:
+        stream.seek(at + 3)
+        stream.write(b"\x55")
+    cache.frames(other)
+    with pytest.raises(ValueError, match=r"the frames of .*clip0.wav are not those written; remove .*cache/"):
+        cache.frames(spec)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_kept_comes_back_bit_by_bit_also_after_a_break(tmp_path, dtype):
+    (tmp_path / "a.wav").touch(), (tmp_path / "b.wav").touch()
+    one, two = (torch.randn(n, 6).to(dtype) for n in (3, 5))
+    FrameCache(tmp_path / "cache", 6, dtype).add(str(tmp_path / "a.wav"), "content a", one)
+    for name, tail in (("frames.bin", b"half a fra"), ("clips.jsonl", b'{"at": 12')):  # killed while it wrote
+        with open(tmp_path / "cache" / name, "ab") as stream:
+            stream.write(tail)
+    cache = FrameCache(tmp_path / "cache", 6, dtype)
+    assert cache.has(str(tmp_path / "a.wav")) and not cache.has(str(tmp_path / "b.wav"))
+    cache.add(str(tmp_path / "b.wav"), "content b", two)
+    again = FrameCache(tmp_path / "cache", 6, dtype)
+    assert again.has(str(tmp_path / "a.wav")) and again.has(str(tmp_path / "b.wav"))
+    assert torch.equal(again.frames(str(tmp_path / "a.wav")), one)
+    assert torch.equal(again.frames(str(tmp_path / "b.wav")), two)
+
+
+def test_the_bound_removes_other_caches_the_oldest_first_and_else_refuses(
+    model, sft_config, dialogues, tmp_path
+):
+    sets, root, ranks = [TokenSet(dialogues)], tmp_path / "cache", Ranks("cpu")
+    own = fill(model, sets, sft_config(frame_cache=CACHED), root, ranks)
+    for number, name in enumerate(("0" * 16, "1" * 16)):
+        (root / name).mkdir()
+        (root / name / "clips.jsonl").touch()
+        (root / name / "frames.bin").write_bytes(bytes(own.size))
+        os.utime(root / name, (number, number))
+    (root / "not a cache").mkdir()
+    fill(model, sets, sft_config(frame_cache={"max_gb": 2.5 * own.size / 1e9}), root, ranks)
+    assert {path.name for path in root.iterdir()} == {"lock", "not a cache", "1" * 16, own.folder.name}
+    with pytest.raises(ValueError, match="take 0.00 GB, above frame_cache.max_gb of .*; raise it"):
+        fill(model, sets, sft_config(frame_cache={"max_gb": 0.9 * own.size / 1e9}), root, ranks)
+
+
+def test_what_the_cache_cannot_hold_is_an_error_that_names_the_key(model, sft_config, dialogues, tmp_path):
+    def refused(message, **changes):
+        with pytest.raises(ValueError, match=message):
+            fill(
+                model,
+                [TokenSet(dialogues)],
+                sft_config(**{"frame_cache": CACHED, **changes}),
+                tmp_path,
+                Ranks("cpu"),
+            )
+
+    refused("frame_cache.max_mb: no such option; did you mean 'max_gb'", frame_cache={"max_mb": 3})
+    refused("frame_cache.max_gb is 'much'; write a number", frame_cache={"max_gb": "much"})
+    refused("drop|write speed_perturb: {}", speed_perturb={"factors": [0.9], "tasks": ["template"]})
+    next(model.adapter.parameters()).requires_grad_(True)
+    refused("adapter.* is trained; add adapter to freeze_param, or write frame_cache: {}")
+
+
+def test_a_run_with_the_cache_ends_with_the_weights_of_one_without(sft_config, dialogues, tmp_path):
+    found, valid = [], []
+    for name, cache in (("with", CACHED), ("without", {})):
+        run = tmp_path / f"exp/sft_{name}"
+        train(sft_config(frame_cache=cache, specaug=None), [str(dialogues)], [str(dialogues)], run, "cpu")
+        found.append(load_file(checkpoints(run)[-1][1] / "model.safetensors"))
+        valid += [row["loss"] for row in read_log(run / "train_log.jsonl") if row.get("valid")]
+    assert len(valid) == 2 and valid[0] == pytest.approx(valid[1], rel=1e-4)
+    for name, tensor in found[0].items():
+        torch.testing.assert_close(tensor, found[1][name], atol=1e-4, rtol=1e-3)
+    assert (tmp_path / "exp/frame_cache").is_dir()

@@ -1,0 +1,100 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from qwen_audio.infer.load import load_model
+from qwen_audio.train.checkpoint import checkpoints
+from qwen_audio.train.init import build_from, describe
+from qwen_audio.train.run import finish, train
+
+
+def test_every_tensor_comes_from_the_folder_with_its_lora_merged_and_new_lora_beside(
+    stage5, sft_config, tiny_tokenizer
+):
+    config = sft_config()
+    assert (config["adapter"], config["ctc"]) == ("stack_linear", "embedding")  # named by the folder alone
+    assert config["decoder_conf"]["lora"] == {"r": 3}
+    model, source = build_from(config, tiny_tokenizer, [20, 30], 1), load_model(stage5).model
+    found = {name.replace(".base_layer.", "."): tensor for name, tensor in model.state_dict().items()}
+    new = {name for name in found if ".lora_" in name}
+    assert found.keys() - new == source.state_dict().keys()
+    assert any(name.endswith("down_proj.lora_A.default.weight") for name in new)
+    assert all(torch.equal(found[name], tensor) for name, tensor in source.state_dict().items())
+    ids = torch.tensor([[5, 9, 30]])
+    hidden, _ = model.decoder(model.decoder.embed(ids), torch.ones_like(ids), torch.arange(3)[None])
+    theirs, _ = source.decoder(source.decoder.embed(ids), torch.ones_like(ids), torch.arange(3)[None])
+    torch.testing.assert_close(hidden, theirs, atol=1e-5, rtol=1e-5)  # new LoRA matrices begin as nothing
+    trained = {name.split(".")[0] for name, param in model.named_parameters() if param.requires_grad}
+    assert trained == {"decoder"}
+
+
+def test_without_lora_the_whole_llm_is_trained(sft_config, tiny_tokenizer):
+    model = build_from(sft_config(decoder_conf={"lora": None}), tiny_tokenizer, [20, 30], 1)
+    assert all(param.requires_grad for param in model.decoder.parameters())
+    assert not any(".lora_" in name for name in model.state_dict())
+
+
+def test_another_component_starts_anew_and_is_named(sft_config, tiny_tokenizer):
+    config = sft_config(adapter="pool_linear", adapter_conf={"stride": 3}, ctc=None, freeze_param=["encoder"])
+    build_from(config, tiny_tokenizer, [], 1)
+    taken = "frontend, specaug, encoder, decoder, timestamp_head"
+    assert describe(config).endswith(f"/pretrain_tiny: {taken}; anew: adapter")
+
+
+def test_what_does_not_fit_is_named(stage5, sft_config, tiny_tokenizer, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"pretrain_tiny has another shape of 3 tensors of adapter \(adapter.mlp"
+    ):
+        build_from(sft_config(adapter_conf={"stride": 2}), tiny_tokenizer, [20, 30], 1)
+    with pytest.raises(ValueError, match="init: .*nowhere is no folder of a trained model"):
+        sft_config(init=str(tmp_path / "nowhere"))
+    other = tmp_path / "other"
+    shutil.copytree(tiny_tokenizer.folder, other)
+    meta = json.loads((other / "qwen_audio.json").read_text())
+    (other / "qwen_audio.json").write_text(json.dumps({**meta, "new_tokens": meta["new_tokens"][:-1]}))
+    with pytest.raises(
+        ValueError, match="was trained with another tokenizer .*tokenise the sets with its own"
+    ):
+        build_from(sft_config(), type(tiny_tokenizer)(other), [20, 30], 1)
+
+
+def test_a_fine_tuned_model_is_complete_without_the_one_it_began_with(
+    stage5, sft_config, dialogues, tmp_path
+):
+    run = tmp_path / "exp/sft_tiny"
+    train(sft_config(), [str(dialogues)], [str(dialogues)], run, "cpu")
+    finish(run)
+    before = load_model(stage5).model.state_dict()
+    shutil.rmtree(stage5)
+    loaded = load_model(run)
+    assert loaded.tasks == ["joined", "template", "text", "asr"]  # and what the first model had learned
+    changed = {
+        name for name, tensor in loaded.model.state_dict().items() if not torch.equal(tensor, before[name])
+    }
+    assert changed and all(name.startswith("decoder.") for name in changed)
+    assert "decoder.lm.model.layers.1.mlp.down_proj.weight" in changed
+
+
+def test_a_run_whose_first_model_changed_since_is_refused(stage5, sft_config, dialogues, tmp_path):
+    run = tmp_path / "exp/sft_tiny"
+    train(sft_config(), [str(dialogues)], [], run, "cpu")
+    assert [step for step, _ in checkpoints(run)] == [2, 4]
+    weights = load_file(stage5 / "model.safetensors")
+    weights["adapter.norm.bias"] += 1
+    save_file(weights, stage5 / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="config.init was .*pretrain_tiny .* and is now"):
+        train(sft_config(), [str(dialogues)], [], run, "cpu")
+
+
+def test_a_run_that_was_broken_off_ends_with_the_weights_of_a_whole_one(sft_config, dialogues, tmp_path):
+    run, config = tmp_path / "exp/sft_tiny", sft_config(frame_cache={"max_gb": 1})
+    train(config, [str(dialogues)], [], run, "cpu")
+    whole = load_file(run / "checkpoints/step_00000004/model.safetensors")
+    shutil.rmtree(run / "checkpoints/step_00000004")
+    train(config, [str(dialogues)], [], run, "cpu")
+    again = load_file(run / "checkpoints/step_00000004/model.safetensors")
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())

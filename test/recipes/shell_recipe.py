@@ -1,0 +1,58 @@
+"""A checkout whose `qwen-audio` and local/data.sh write down how they are called."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+QWEN_AUDIO = """#!/bin/bash
+echo "$*" >> "$LOG"
+echo "$1 ${LD_PRELOAD:-none}" >> preloads
+if [[ -n ${BREAK:-} && $* =~ $BREAK ]]; then echo "qwen-audio: broken" >&2; exit 1; fi
+if [[ $1 == tokenizer ]]; then mkdir -p "${@: -1}"; echo "a tokenizer" > "${@: -1}/spm.model"; fi
+if [[ $1 == train ]]; then
+    while [[ $1 != --output ]]; do shift; done
+    mkdir -p "$2"; echo "seed: 1" > "$2/config.yaml"
+fi
+if [[ $1 == score ]]; then cp exp/times.json seen_by_score.json; fi
+"""
+DATA = """#!/bin/bash
+echo "data $*" >> "$LOG"
+for split in train valid test; do mkdir -p data/$2_$split; echo "a a.flac" > data/$2_$split/wav.scp; done
+[[ -f data/sets.json ]] || cat > data/sets.json <<'SETS'
+{"train": ["one_train", "two_train"], "valid": ["one_valid", "two_valid"], "test": ["one_test", "two_test"]}
+SETS
+"""
+EXECUTABLE = {
+    "tools/setup.sh": "#!/bin/sh\n",
+    "tools/venv/bin/qwen-audio": QWEN_AUDIO,
+    "tools/venv/bin/python": f'#!/bin/sh\nexec {sys.executable} "$@"\n',
+    "egs/own/local/data.sh": DATA,
+    "egs/own/run.sh": '#!/bin/sh\nexec ../../recipes/audio_llm.sh --corpora one --whisper none "$@"\n',
+}
+CONFIG = "decoder: transformer\nseed: 1\n"
+
+
+class Recipe:
+    """A recipe folder; ``run(...)`` gives the status, the output and the commands that were called."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def run(self, *args, **variables):
+        log = self.folder / "log"
+        log.write_text("")
+        env = {"PATH": os.environ["PATH"], "LOG": str(log), **variables}
+        result = subprocess.run(["./run.sh", *args], cwd=self.folder, env=env, capture_output=True, text=True)
+        return result.returncode, result.stdout + result.stderr, log.read_text().splitlines()
+
+
+def names(called):
+    return [line.split()[0] for line in called]
+
+
+WHOLE = (
+    ["config", "data", "check_leak"] + ["prepare"] * 3 + ["tokenizer"] + ["tokenize"] * 3
+    + ["stats", "train", "average", "decode", "score"]
+)  # fmt: skip

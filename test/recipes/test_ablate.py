@@ -1,0 +1,77 @@
+"""The stages' shell without one task, and with the systems that time words; qwen-audio as in shell_recipe.py."""
+
+import pytest
+from shell_recipe import CONFIG, WHOLE, names
+
+PREPARED = """
+if [[ $1 == config ]]; then cat "$2"; fi
+if [[ $1 == prepare ]]; then
+    mkdir -p "$3"
+    echo '{"utt": "a", "task": "srwt"}' > "$3/examples.jsonl"
+    [[ $3 == *only* ]] || echo '{"utt": "a", "task": "asr"}' >> "$3/examples.jsonl"
+fi
+"""
+AGAIN = ["config"] + ["tokenize"] * 3 + ["stats", "train", "average", "decode", "score", "report"]
+
+
+@pytest.fixture
+def recipe(recipe):
+    """Its prepared sets hold asr and srwt; those with ``only`` in their name srwt alone."""
+    with (recipe.folder.parents[1] / "tools/venv/bin/qwen-audio").open("a") as file:
+        file.write(PREPARED)
+    return recipe
+
+
+def test_an_ablation_trains_decodes_and_scores_again_without_the_task_and_reports_both(recipe):
+    status, output, called = recipe.run("--ablate", "srwt", "--tasks", "asr srwt lid")
+    assert status == 0, output
+    assert names(called) == WHOLE + AGAIN
+    config, *rest = called[len(WHOLE) :]
+    assert config == "config conf/pretrain.yaml --without srwt"
+    assert (recipe.folder / "exp/no_srwt.yaml").read_text() == CONFIG
+    tokens = (
+        "tokenize dump/raw/one_train dump/tokens_no_srwt/one_train --tokenizer exp/tokenizer --tasks asr lid"
+    )
+    assert rest[0] == tokens
+    assert rest[4].startswith("train --config exp/no_srwt.yaml --train dump/tokens_no_srwt/one_train --valid")
+    assert "--output exp/pretrain_default_no_srwt " in rest[4]
+    assert rest[7].startswith("score --results without_srwt ")
+    assert rest[8] == "report results.json --without_srwt without_srwt/results.json --output without_srwt"
+
+
+def test_the_ablation_again_does_nothing_but_write_its_config(recipe):
+    recipe.run("--ablate", "srwt", "--tasks", "asr srwt")
+    assert names(recipe.run("--ablate", "srwt", "--tasks", "asr srwt")[2]) == ["config"]
+
+
+def test_a_test_set_of_that_task_alone_is_left_out(recipe):
+    for name in ("my_train", "my_valid", "my_test", "my_only"):
+        (recipe.folder / "data" / name).mkdir(parents=True)
+        (recipe.folder / "data" / name / "wav.scp").write_text("a a.flac\n")
+    own = ["--train_set", "my_train", "--valid_set", "my_valid", "--test_sets", "my_test my_only"]
+    called = recipe.run(*own, "--tasks", "asr srwt", "--without", "srwt")[2]
+    decoded = [line.split()[4] for line in called if line.startswith("decode")]
+    assert decoded == ["dump/tokens_no_srwt/my_test"]
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [(["--ablate", "lid"], "--ablate is 'lid'"), (["--without", "asr", "--tasks", "asr"], "leaves no task")],
+)
+def test_what_cannot_be_left_out_is_said_in_one_line(recipe, args, message):
+    status, output, called = recipe.run(*args)
+    assert status != 0 and called == [] and message in output and len(output.splitlines()) == 1
+
+
+def test_the_systems_that_time_words_get_every_test_set_and_a_set_to_pick_heads_on(recipe):
+    heads = ["--word_heads", "ctc attention pocketsphinx"]
+    called = recipe.run(*heads, "--nj", "3", "--ngpu", "0")[2]
+    assert names(called) == [*WHOLE[:-1], "time_words", "score"]
+    assert called[-2] == (
+        "time_words --heads ctc attention pocketsphinx --model exp/pretrain_default"
+        " --decoded exp/pretrain_default/decode/one_test:dump/raw/one_test --pick_on dump/raw/one_valid"
+        " --device cpu --num_threads 3"
+    )
+    assert recipe.run(*heads, "--nj", "3", "--ngpu", "0")[2] == []
+    (recipe.folder / "exp/pretrain_default/decode/.done7").unlink()
+    assert names(recipe.run(*heads)[2]) == ["time_words", "score"]

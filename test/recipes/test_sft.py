@@ -1,0 +1,57 @@
+"""The stages' shell where there is a config for fine-tuning."""
+
+import re
+
+from shell_recipe import CONFIG, WHOLE, names
+
+
+def configure_chat(recipe):
+    """Gives the recipe a stage 6."""
+    (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 3}]\n")
+    (recipe.folder.parents[1] / "recipes/chat").mkdir()
+    (recipe.folder.parents[1] / "recipes/chat/instructions.jsonl").write_text("{}\n")
+
+
+CHAT = ["make_sft"] * 2 + ["tokenize"] * 2 + ["train", "average"] + ["make_sft"] * 2
+
+
+def test_a_fine_tuning_config_adds_the_chat_model_to_training_decoding_and_scores(recipe):
+    configure_chat(recipe)
+    status, output, called = recipe.run("--make_sft_args", "--langs en", "--answer_args", "--beam_size 2")
+    assert status == 0, output
+    assert names(called) == WHOLE[:-2] + CHAT + ["decode", "answer", "answer", "score"]
+    trained, valid, *tests = [line for line in called if line.startswith("make_sft ")]
+    assert trained.startswith("make_sft --data dump/raw/one_train --out dump/sft/one_train --text /")
+    assert trained.endswith("recipes/chat/instructions.jsonl --langs en") and "--text" not in valid
+    assert [re.search("--out (.*)", line)[1] for line in tests] == [
+        "dump/sft/one_test --source template --langs en",
+        "dump/sft/one_test_joined --source joined --count 15 --langs en",
+    ]
+    (train,) = [line for line in called if line.startswith("train ") and "sft_default" in line]
+    assert (
+        "--config conf/sft.yaml --init exp/pretrain_default --train dump/tokens_sft/one_train --valid"
+        in train
+    )
+    assert called[-2].startswith("answer --model exp/sft_default --set dump/sft/one_test_joined")
+    assert called[-2].endswith("--beam_size 2")
+    joined = "exp/sft_default/decode/one_test_joined:dump/sft/one_test_joined:dump/raw/one_test"
+    assert (
+        "--chat_train dump/sft/one_train --chat exp/sft_default/decode/one_test:dump/sft/one_test"
+        in called[-1]
+    )
+    assert joined in called[-1]
+    assert recipe.run("--make_sft_args", "--langs en", "--answer_args", "--beam_size 2")[2] == []
+
+
+def test_the_fine_tuning_follows_its_config_and_the_pre_trained_model_alone(recipe):
+    configure_chat(recipe)
+    recipe.run()
+    (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 4}]\n")
+    assert names(recipe.run()[2]) == ["train", "average", "answer", "answer", "score"]
+    (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "grad_clip: 2.0\n")
+    assert names(recipe.run("--stop_stage", "6")[2]) == ["stats", "train", "average", "train", "average"]
+
+
+def test_without_the_fine_tuning_all_else_runs(recipe):
+    configure_chat(recipe)
+    assert names(recipe.run("--skip_sft", "true")[2]) == WHOLE
