@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2046,SC2086,SC2154  # options and sets are the script's; names have no blanks
 # Sourced by audio_llm.sh: stage 6, fine-tuning for chat, and how the chat model is decoded and scored.
-# Dialogues: dump/sft/SET (of a test set one question a recording, and in SET_joined several recordings a
+# Dialogues: dump/sft/SET (of a test set at most 40 questions of a kind, and in SET_joined several recordings a
 # dialogue), dump/tokens_sft/SET. The model: exp/sft_TAG, and the dialogues it answered in exp/sft_TAG/decode/SET.
 
 sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft chat=$expdir/sft_$tag
@@ -26,8 +26,8 @@ fine_tune() {
         finish
     fi
     for set in "${test[@]}"; do
-        make_dialogues "$set" "$set" --source template
-        make_dialogues "$set" "${set}_joined" --source joined --count 15
+        make_dialogues "$set" "$set" --source template --count 40
+        make_dialogues "$set" "${set}_joined" --source joined --count 6
     done
 }
 

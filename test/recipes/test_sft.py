@@ -24,8 +24,8 @@ def test_a_fine_tuning_config_adds_the_chat_model_to_training_decoding_and_score
     assert trained.startswith("make_sft --data dump/raw/one_train --out dump/sft/one_train --text /")
     assert trained.endswith("recipes/chat/instructions.jsonl --langs en") and "--text" not in valid
     assert [re.search("--out (.*)", line)[1] for line in tests] == [
-        "dump/sft/one_test --source template --langs en",
-        "dump/sft/one_test_joined --source joined --count 15 --langs en",
+        "dump/sft/one_test --source template --count 40 --langs en",
+        "dump/sft/one_test_joined --source joined --count 6 --langs en",
     ]
     (train,) = [line for line in called if line.startswith("train ") and "sft_default" in line]
     assert (
