@@ -2,7 +2,7 @@
 # Prepare one corpus: data/NAME_train, data/NAME_valid, data/NAME_test..., named in data/sets.json.
 #   local/data.sh --corpus_name asterisk [--preset full]
 #   local/data.sh --corpus_name asterisk --corpus DIR    DIR holds usr/share/... of the unpacked packages
-# asterisk: telephone prompts in en es fr it ru; sounds: animals, things, weather; notes: rendered notes;
+# asterisk: telephone prompts in en es fr it ru; sounds: animals, things, weather; notes, tunes: rendered;
 # mixes: speakers and sounds joined and overlapped; phrases: what the prompts' texts and keys tell; questions:
 # about sounds and notes, which come before it; voices: laughs, coughs and the like; music: pieces by genre,
 # mood and title; fillets: game dialogue in cs and nl; rejoined, espeak, syllables: words at exact times, of cut
@@ -26,7 +26,7 @@ programs=()
 case $corpus_name in
     asterisk) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722}) programs=(ffmpeg) ;;
     sounds) packages=(gcompris-qt-data tuxpaint-stamps-default) ;;
-    notes) packages=(timgm6mb-soundfont) programs=(fluidsynth) ;;
+    notes | tunes) packages=(timgm6mb-soundfont) programs=(fluidsynth) ;;
     mixes) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722} gcompris-qt-data tuxpaint-stamps-default) programs=(ffmpeg) ;;
     phrases) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722}) programs=(ffmpeg) ;;
     questions) packages=() ;;
@@ -37,7 +37,7 @@ case $corpus_name in
     espeak) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722}) programs=(ffmpeg espeak-ng) ;;
     syllables) packages=(gcin-voice) ;;
     *)
-        echo "data.sh: --corpus_name is '$corpus_name'; write asterisk, sounds, notes, mixes, phrases, questions, voices, music, fillets, rejoined, espeak or syllables" >&2
+        echo "data.sh: --corpus_name is '$corpus_name'; write asterisk, sounds, notes, tunes, mixes, phrases, questions, voices, music, fillets, rejoined, espeak or syllables" >&2
         exit 1
         ;;
 esac

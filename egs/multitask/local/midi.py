@@ -1,40 +1,55 @@
-"""Write the simplest MIDI file (Standard MIDI File format 0): notes one after another on one channel."""
+"""Write the simplest MIDI file (Standard MIDI File format 0): messages at their times on one channel."""
 
 import struct
 from collections.abc import Iterable
 
 TICKS = 500  # per quarter note of 500 ms: one tick is one millisecond
 
+Message = tuple[int, bytes]  # milliseconds from the start, what is sent then
 
-def midi_file(notes: Iterable[tuple[int, int, int]], held_ms: int, heard_ms: int, slot_ms: int) -> bytes:
-    """A file that plays note k from ``k * slot_ms`` on.
 
-    Args:
-        notes: (program, pitch, velocity) each, numbers from 0 to 127.
-        held_ms: how long a key is down.
-        heard_ms: when a note that still rings is cut off.
-        slot_ms: from one note to the next.
+def program(number: int) -> bytes:
+    """Choose the instrument, a General MIDI program from 0 on."""
+    return bytes([0xC0, in_range(number)])
+
+
+def key_down(pitch: int, velocity: int) -> bytes:
+    return bytes([0x90, in_range(pitch), in_range(velocity)])
+
+
+def key_up(pitch: int) -> bytes:
+    return bytes([0x80, in_range(pitch), 0])
+
+
+def all_sound_off() -> bytes:
+    return bytes([0xB0, 120, 0])
+
+
+def midi_file(messages: Iterable[Message]) -> bytes:
+    """A file that sends these messages, in their order.
 
     Raises:
-        ValueError: naming a number outside 0 to 127, or times that do not grow.
+        ValueError: naming a message that is earlier than the one before it.
     """
-    if not 0 < held_ms <= heard_ms <= slot_ms:
-        raise ValueError(
-            f"held_ms {held_ms}, heard_ms {heard_ms}, slot_ms {slot_ms}: write them in growing order"
-        )
-    wait = 0
-    track = b""
-    for note in notes:
-        if not all(0 <= number <= 127 for number in note):
-            raise ValueError(f"note {note}: program, pitch and velocity run from 0 to 127")
-        program, pitch, velocity = note
-        track += variable_length(wait) + bytes([0xC0, program])
-        track += b"\x00" + bytes([0x90, pitch, velocity])
-        track += variable_length(held_ms) + bytes([0x80, pitch, 0])
-        track += variable_length(heard_ms - held_ms) + bytes([0xB0, 120, 0])  # controller 120: all sound off
-        wait = slot_ms - heard_ms
+    track, now = b"", 0
+    for number, (at, message) in enumerate(messages):
+        if at < now:
+            raise ValueError(f"message {number} is at {at} ms, the one before it at {now} ms: sort them")
+        track += variable_length(at - now) + message
+        now = at
     track += b"\x00\xff\x2f\x00"  # end of track
     return b"MThd" + struct.pack(">IHHH", 6, 0, 1, TICKS) + b"MTrk" + struct.pack(">I", len(track)) + track
+
+
+def in_range(number: int) -> int:
+    """``number`` itself.
+
+    Raises:
+        ValueError: if it is not one of 0 to 127.
+    """
+    if not 0 <= number <= 127:
+        raise ValueError(f"{number}: program, pitch and velocity run from 0 to 127")
+    return number
 
 
 def variable_length(number: int) -> bytes:

@@ -10,57 +10,37 @@ A (program, pitch, velocity) stands in one split only.
 
 import argparse
 import hashlib
-import multiprocessing
-import shutil
-import subprocess
-import sys
-import tempfile
 from itertools import product
-from pathlib import Path
 
+import fluid
 import numpy as np
 import soundfile
-import yaml
 from arguments import run
-from midi import midi_file
+from fluid import RATE, Clip
+from midi import key_down, key_up, program
 
 from qwen_audio.data.corpus_dir import Utterance, write_corpus
 from qwen_audio.data.split import SPLITS
 
-LOCAL = Path(__file__).resolve().parent
-SOUND_FONT = Path("usr/share/sounds/sf2/TimGM6mb.sf2")
-RATE = 16000
-HELD_MS, NOTE_MS, SLOT_MS = 1000, 1200, 1250  # key down; what is kept; from note to note
+HELD_MS, NOTE_MS = 1000, 1200  # key down; what is kept
 PITCHES, VELOCITIES = range(36, 85), (25, 50, 75, 100, 127)
 COUNTS = {  # notes by preset and split
     "default": {"test": 154, "valid": 88, "train": 3000},
     "full": {"test": 154, "valid": 88, "train": 6000},
 }
-GAIN = "0.8"  # of fluidsynth; the loudest single note stays below full scale
-BATCH = 220  # notes rendered in one call
 SILENT = 1e-3  # peak of full scale
 PITCHED = (
     0.2  # least share of the energy at the key's harmonics; measured 0.24 to 1.00 where the pitch is right
 )
-LICENCE = """Rendered here with FluidSynth from the sound font TimGM6mb of Tim Brechbill (Debian package
-timgm6mb-soundfont, GPL-2; see usr/share/doc/timgm6mb-soundfont/copyright in it).
-"""
 
 Note = tuple[int, int, int]  # program, pitch, velocity
 
 
 def main(args: argparse.Namespace) -> None:
-    font = args.corpus / SOUND_FONT
-    if not font.exists():
-        raise ValueError(f"{font} is missing; it comes with the Debian package timgm6mb-soundfont")
-    programs = {
-        program: family
-        for family, kinds in yaml.safe_load((LOCAL / "instruments.yaml").read_text()).items()
-        for program in kinds["programs"]
-    }
+    font, programs = fluid.sound_font(args.corpus), fluid.families()
     split = choose_notes(programs, COUNTS[args.preset])
-    folder = args.downloads / "notes" / hashlib.sha1(font.read_bytes()).hexdigest()[:12]
-    render(sorted(split), font, folder, args.nj)
+    folder = fluid.folder_for(args.downloads / "notes", font)
+    fluid.render([clip_of(note) for note in sorted(split)], font, folder, args.nj)
     sets: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
     rejected, heard = [], {}
     for note in sorted(
@@ -85,11 +65,17 @@ def main(args: argparse.Namespace) -> None:
                     name, name, str(path), examples=[row | {"label_origin": "synthetic"} for row in examples]
                 )
             )
-    write_corpus(args.data, "notes", sets, LICENCE, rejected)
+    write_corpus(args.data, "notes", sets, fluid.LICENCE, rejected)
 
 
 def note_name(note: Note) -> str:
     return "{:03d}-{:03d}-{:03d}".format(*note)
+
+
+def clip_of(note: Note) -> Clip:
+    number, pitch, velocity = note
+    pressed = (0, program(number)), (0, key_down(pitch, velocity)), (HELD_MS, key_up(pitch))
+    return Clip(note_name(note), pressed, NOTE_MS)
 
 
 def choose_notes(programs: dict[int, str], counts: dict[str, int]) -> dict[Note, str]:
@@ -118,65 +104,6 @@ def harmonic_share(samples: np.ndarray, pitch: int) -> float:
     fundamental = 440 * 2 ** ((pitch - 69) / 12)
     nearest = np.maximum(1, np.round(frequency / fundamental)) * fundamental
     return float(power[np.abs(frequency - nearest) <= np.maximum(3, 0.008 * nearest)].sum() / power.sum())
-
-
-def render(notes: list[Note], font: Path, folder: Path, processes: int) -> None:
-    """Render the notes that ``folder`` lacks, each to NOTE.wav, 1.2 s at 16 kHz mono.
-
-    Raises:
-        ValueError: if there is no fluidsynth, or it does not render all.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    todo = [note for note in notes if not (folder / f"{note_name(note)}.wav").exists()]
-    if todo and not shutil.which("fluidsynth"):
-        raise ValueError(
-            "fluidsynth is missing; install it, or run tools/fetch_debs.sh --programs fluidsynth"
-        )
-    batches = [(todo[i : i + BATCH], font, folder) for i in range(0, len(todo), BATCH)]
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        for n, size in enumerate(pool.imap_unordered(render_batch, batches), 1):
-            print(f"rendered batch {n} of {len(batches)}, {size} notes", file=sys.stderr)
-
-
-def render_batch(batch: tuple[list[Note], Path, Path]) -> int:
-    """One call of fluidsynth, one MIDI file, cut at the notes' exact times.
-
-    Raises:
-        ValueError: with fluidsynth's last line, if it wrote less than the notes need.
-    """
-    notes, font, folder = batch
-    with tempfile.TemporaryDirectory(dir=folder) as work:
-        song, sound = Path(work, "notes.mid"), Path(work, "notes.wav")
-        song.write_bytes(midi_file(notes, HELD_MS, NOTE_MS, SLOT_MS))
-        command = [
-            "fluidsynth",
-            "-ni",
-            "-q",
-            "-g",
-            GAIN,
-            "-R",
-            "0",
-            "-C",
-            "0",
-            "-r",
-            str(RATE),
-            "-F",
-            str(sound),
-            str(font),
-            str(song),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        samples = soundfile.read(sound)[0].mean(axis=1) if sound.exists() else np.zeros(0)
-        slot, kept = RATE * SLOT_MS // 1000, RATE * NOTE_MS // 1000
-        if len(samples) < (len(notes) - 1) * slot + kept:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ValueError(f"fluidsynth rendered {len(samples) / RATE:.1f} s of {len(notes)} notes: {last}")
-        for k, note in enumerate(notes):
-            target = folder / f"{note_name(note)}.wav"
-            part = target.with_suffix(".part")
-            soundfile.write(part, samples[k * slot : k * slot + kept], RATE, subtype="PCM_16", format="WAV")
-            part.replace(target)
-    return len(notes)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 import pytest
-from midi import midi_file, variable_length
+from midi import all_sound_off, key_down, key_up, midi_file, program, variable_length
 
 
 @pytest.mark.parametrize(  # the table of the MIDI file standard
@@ -19,14 +19,18 @@ def test_one_note_is_these_bytes():
         "00 ff 2f 00"  # end
     )
     head = bytes.fromhex("4d546864 00000006 0000 0001 01f4 4d54726b") + len(track).to_bytes(4, "big")
-    assert midi_file([(5, 60, 100)], held_ms=100, heard_ms=120, slot_ms=150) == head + track
+    played = [(0, program(5)), (0, key_down(60, 100)), (100, key_up(60)), (120, all_sound_off())]
+    assert midi_file(played) == head + track
 
 
-def test_a_number_out_of_range_is_named():
-    with pytest.raises(ValueError, match=r"\(0, 128, 1\).*from 0 to 127"):
-        midi_file([(0, 128, 1)], 1, 1, 1)
+@pytest.mark.parametrize(
+    "message", [lambda: program(128), lambda: key_down(128, 1), lambda: key_down(1, 128)]
+)
+def test_a_number_out_of_range_is_named(message):
+    with pytest.raises(ValueError, match="128: .*from 0 to 127"):
+        message()
 
 
-def test_times_that_do_not_grow_are_named():
-    with pytest.raises(ValueError, match="held_ms 9, heard_ms 5"):
-        midi_file([], 9, 5, 10)
+def test_a_message_before_the_last_is_named():
+    with pytest.raises(ValueError, match="message 1 is at 5 ms, the one before it at 9 ms"):
+        midi_file([(9, key_up(1)), (5, key_up(2))])

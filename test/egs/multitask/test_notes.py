@@ -1,25 +1,13 @@
 import json
-import subprocess
 from collections import Counter
-from pathlib import Path
 
+import fluid
 import notes
 import numpy as np
 import pytest
 import soundfile
-from make_corpora import need_programs
 
-FONT = Path(__file__).resolve().parents[3] / "egs/multitask/downloads/deb" / notes.SOUND_FONT
-FETCH = Path(__file__).resolve().parents[3] / "tools/fetch_debs.sh"
 FAMILIES = {0: "keyboard", 1: "keyboard", 40: "string"}
-
-
-@pytest.fixture(scope="module")
-def font():
-    need_programs("fluidsynth")
-    into = FONT.parents[len(notes.SOUND_FONT.parents) - 1]
-    subprocess.run([str(FETCH), "--into", str(into), "timgm6mb-soundfont"], check=True)
-    return FONT
 
 
 def test_no_note_is_in_two_splits_and_families_are_even():
@@ -35,9 +23,11 @@ def test_more_training_notes_move_none():
     assert few.items() <= many.items()
 
 
-def test_a_rendered_a4_sounds_at_440_hz_and_begins_at_its_time(font, tmp_path):
+def test_a_rendered_a4_sounds_at_440_hz_and_begins_at_its_time(sound_corpus, tmp_path):
     played = [(0, 45, 100), (40, 69, 100), (73, 69, 50)]
-    notes.render(played, font, tmp_path, processes=1)
+    fluid.render(
+        [notes.clip_of(note) for note in played], fluid.sound_font(sound_corpus), tmp_path, processes=1
+    )
     for note in played:
         samples, rate = soundfile.read(tmp_path / f"{notes.note_name(note)}.wav")
         assert (len(samples), rate) == (19200, 16000)
@@ -51,9 +41,11 @@ def test_a_rendered_a4_sounds_at_440_hz_and_begins_at_its_time(font, tmp_path):
         assert frequency[near][power[near].argmax()] == pytest.approx(440, abs=3)
 
 
-def test_a_louder_key_is_louder(font, tmp_path):
+def test_a_louder_key_is_louder(sound_corpus, tmp_path):
     played = [(0, 60, velocity) for velocity in notes.VELOCITIES]
-    notes.render(played, font, tmp_path, processes=1)
+    fluid.render(
+        [notes.clip_of(note) for note in played], fluid.sound_font(sound_corpus), tmp_path, processes=1
+    )
     peaks = [np.abs(soundfile.read(tmp_path / f"{notes.note_name(note)}.wav")[0]).max() for note in played]
     assert peaks == sorted(peaks) and peaks[-1] > 2 * peaks[0]
 
@@ -65,10 +57,9 @@ def test_the_share_of_a_pitch_is_one_where_it_sounds(played, claimed, share):
     assert notes.harmonic_share(samples, claimed) == pytest.approx(share, abs=0.02)
 
 
-def test_every_note_is_used_or_listed_and_says_its_own_pitch(font, tmp_path, monkeypatch):
+def test_every_note_is_used_or_listed_and_says_its_own_pitch(sound_corpus, tmp_path, monkeypatch):
     monkeypatch.setitem(notes.COUNTS, "default", {"test": 22, "valid": 11, "train": 33})
-    corpus = font.parents[len(notes.SOUND_FONT.parents) - 1]
-    args = dict(corpus=corpus, data=tmp_path / "data", downloads=tmp_path, preset="default", nj=1)
+    args = dict(corpus=sound_corpus, data=tmp_path / "data", downloads=tmp_path, preset="default", nj=1)
     notes.main(type("Args", (), args))
     rows = [json.loads(line) for path in tmp_path.glob("data/notes_*/examples.jsonl") for line in path.open()]
     notes_found = [row for row in rows if row["task"] == "mna"]

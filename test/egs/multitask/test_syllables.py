@@ -22,15 +22,19 @@ def test_a_word_is_read_by_its_sense_and_named_as_the_folders_are(word, said):
 
 
 def test_common_words_come_first_and_have_two_to_four_characters():
-    words = common_words()
-    assert {"中国", "我们", "没有"} <= set(words[:10]) and {len(word) for word in words} == {2, 3, 4}
+    words = common_words(800)
+    assert (
+        {"中国", "我们", "没有"} <= set(words[:10])
+        and len(words) == 800
+        and {len(word) for word in words} == {2, 3, 4}
+    )
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """Recordings of every syllable of some common words, in two voices; one in the other's place, one broken."""
     folder = tmp_path_factory.mktemp("gcin")
-    said = {syllable for word in common_words()[:150] for syllable in read_aloud(word)}
+    said = {syllable for word in common_words(150) for syllable in read_aloud(word)}
     for syllable in said:
         for speaker in "35":
             path = folder / "usr/share/gcin-voice/ogg" / syllable / f"{speaker}.ogg"
