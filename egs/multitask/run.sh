@@ -2,8 +2,6 @@
 # Speech, sounds and music at once: transcribe, translate, tell languages, sounds and instruments.
 #   ./run.sh                                every stage, on small real corpora that are fetched
 #   ./run.sh --preset full                  more of each, a longer training
-#   ./run.sh --tag more --corpora "asterisk sounds notes tunes syllables mixes phrases questions voices music" --tasks ""
-#                                           more tasks: labelled by rule, or mixed from the recordings
 #   ./run.sh --ablate srwt                  the same without word times as well: without_srwt/report.md
 #   ./run.sh --help                         stages and options
 exec ../../recipes/audio_llm.sh --corpora "asterisk sounds notes tunes rejoined espeak syllables" \

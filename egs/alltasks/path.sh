@@ -1,0 +1,1 @@
+../multitask/path.sh
