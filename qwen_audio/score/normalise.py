@@ -7,7 +7,10 @@ never both in a row.
 
 import functools
 import re
+import warnings
 from collections.abc import Callable
+
+from qwen_audio.score import by_word
 
 _TAG = re.compile(r"<\|.*?\|>")
 _BEFORE_MARK = re.compile(r" ([!,.?;:])")
@@ -26,7 +29,7 @@ def normaliser(protocol: str, lang: str) -> Callable[[str], str]:
     if protocol == "qwen_audio":
         return _released
     whisper = _whisper("en" if lang == "en" else "basic")
-    return lambda text: whisper(spaced(text)).strip()
+    return lambda text: whisper(spaced(text))
 
 
 def units(text: str, unit: str) -> list[str]:
@@ -39,11 +42,10 @@ def _released(text: str) -> str:
 
 
 @functools.cache
-def _whisper(kind: str):
-    if kind == "en":
+def _whisper(kind: str) -> Callable[[str], str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # an escape in a docstring of the library
+        from whisper_normalizer.basic import BasicTextNormalizer
         from whisper_normalizer.english import EnglishTextNormalizer
 
-        return EnglishTextNormalizer()
-    from whisper_normalizer.basic import BasicTextNormalizer
-
-    return BasicTextNormalizer()
+    return by_word.english(EnglishTextNormalizer()) if kind == "en" else by_word.basic(BasicTextNormalizer())

@@ -81,10 +81,11 @@ def test_cer_of_english_counts_characters_without_white_space():
     assert (found["unit"], found["errors"], found["words"]) == ("character", 1, 4)
 
 
-def test_ten_thousand_utterances_take_less_than_a_second():
+@pytest.mark.parametrize("protocol", ["qwen_audio", "whisper"])
+def test_ten_thousand_utterances_take_less_than_a_second_of_a_core(protocol):
     refs, hyps = random_pairs(10_000)
-    wer(refs[:10], hyps[:10])
-    begin = time.perf_counter()
-    found = wer(refs, hyps)
+    wer(refs[:10], hyps[:10], protocol)
+    begin = time.process_time()
+    found = wer(refs, hyps, protocol)
     assert found["count"] == 10_000
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
