@@ -33,7 +33,8 @@ def _first_line(name: str) -> str:
 def usage() -> str:
     width = max(map(len, commands()))
     table = "\n".join(f"  {name:{width}}  {_first_line(name)}" for name in commands())
-    return f"usage: qwen-audio COMMAND [options]   (qwen-audio COMMAND --help says more)\n\n{table}"
+    more = "qwen-audio COMMAND --help says more; check-leak is check_leak"
+    return f"usage: qwen-audio COMMAND [options]   ({more})\n\n{table}"
 
 
 def run(name: str, argv: list[str] | None = None) -> None:
@@ -63,10 +64,10 @@ def main() -> None:
         print(usage())
     elif name == "--version":
         print(__version__)
-    elif name not in commands():
-        sys.exit(f"qwen-audio: unknown command {name!r}{nearest(name, commands())}")
+    elif (command := name.replace("-", "_")) not in commands():
+        sys.exit(f"qwen-audio: unknown command {name!r}{nearest(command, commands())}")
     else:
-        run(name, rest)
+        run(command, rest)
 
 
 if __name__ == "__main__":

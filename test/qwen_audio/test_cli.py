@@ -11,6 +11,13 @@ def test_an_unknown_command_names_the_nearest(monkeypatch):
         cli.main()
 
 
+def test_a_command_may_be_written_with_a_hyphen(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["qwen-audio", "check-leak", "--help"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0 and "usage: qwen-audio check_leak" in capsys.readouterr().out
+
+
 def test_a_fault_of_the_input_is_one_line_and_a_traceback_only_under_debug(tmp_path):
     with pytest.raises(SystemExit, match=r"^qwen-audio config: .*gone\.yaml: no such configuration file$"):
         cli.run("config", [str(tmp_path / "gone.yaml")])
