@@ -5,6 +5,8 @@
 #   ./run.sh --tag low_lr --train_args "..." another model from the same data
 #   ./run.sh --train_set my_train --valid_set my_valid --test_sets "my_test1 my_test2"
 #                                            your own Kaldi data directories, data/my_train and so on
+#   ./run.sh --eval_model ../multitask/exp/pretrain_default
+#                                            decode and score with a trained model: only the test sets are needed
 # Stages and what they write:
 #   0  prepare and check data                data/SET/
 #   1  format audio, extract features        dump/FEATS_TYPE/SET/
@@ -52,6 +54,7 @@ tag=                   # name of the model, exp/pretrain_TAG; empty: from the co
 ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where there is one
 num_nodes=1            # machines; start the same command on each
 master=localhost:29500 # HOST:PORT of the first of several machines
+eval_model=            # folder of a trained or imported model: prepare test sets, decode and score, train nothing
 inference_config=      # decoding config; empty: conf/decode.yaml where there is one, else greedy search
 inference_args=        # further arguments of `qwen-audio decode`
 whisper=tools/backbones/whisper-tiny.en  # Whisper that the ASR clips are decoded with for comparison, or none
@@ -67,7 +70,7 @@ expdir=exp             # models, decoded text
 # shellcheck source=egs/multitask/path.sh
 . ./path.sh
 
-[[ -n $corpora || -n $train_set ]] || die "nothing to train on: name --corpora, or sets of your own with --train_set"
+[[ -n $corpora || -n $train_set || -n $eval_model && -n $test_sets ]] || die "nothing to train on: name --corpora, or sets of your own with --train_set"
 [[ $preset == full ]] && default_config=conf/pretrain_full.yaml || default_config=conf/pretrain.yaml
 config=${pretrain_config:-$default_config}
 [[ -n $inference_config || ! -f conf/decode.yaml ]] || inference_config=conf/decode.yaml
@@ -78,27 +81,31 @@ feats=$dumpdir/$feats_type tokens=$dumpdir/tokens stats=$expdir/stats model=$exp
 . "$root/recipes/ablate.sh"
 [[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
 [[ -z $without ]] || leave_out
+weights=$model made=$model/.done5 tokenizer=$expdir/tokenizer
+[[ -z $eval_model ]] || take_model
 
 # The config with its includes; the part that decides on the tokenizer; the backbones that it names.
 whole=$(config_json "$config")
 tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)
-for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$whole $whisper $word_heads" | sort -u); do
+[[ -z $eval_model ]] && named=$whole || named=''  # a trained folder holds its own
+for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$named $whisper $word_heads" | sort -u); do
     [[ -e $root/$name/SOURCE.json ]] || python "$root/tools/backbones.py" "${name##*/}"
 done
 
 read_sets  # the arrays train, valid and test: of the options, else of data/sets.json
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do [[ -d data/$set ]] || rm -f data/.done0; done
-own_sets=$([[ -z $train_set ]] || data_files "${train[@]}" "${valid[@]}" "${test[@]}")
-if begin 0 data "data of ${train_set:-$corpora}" "$corpora|$corpus|$preset|$train_set|$valid_set|$test_sets" $own_sets; then
+own_sets=$([[ -n $corpora && -z $train_set ]] || data_files "${train[@]}" "${valid[@]}" "${test[@]}")
+if begin 0 data "data of ${train_set:-${corpora:-$test_sets}}" "$corpora|$corpus|$preset|$train_set|$valid_set|$test_sets" $own_sets; then
     qwen-audio config "$config" >/dev/null  # a typo is found before anything is fetched
     for name in $([[ -n $train_set ]] || echo "$corpora"); do
         local/data.sh --corpus_name "$name" ${corpus:+--corpus "$corpus"} --preset "$preset" --downloads downloads
     done
     read_sets
-    qwen-audio check_leak --train "${train[@]/#/data/}" --test "${valid[@]/#/data/}" "${test[@]/#/data/}"
+    ((!${#train[@]})) || qwen-audio check_leak --train "${train[@]/#/data/}" --test "${valid[@]/#/data/}" "${test[@]/#/data/}"
     finish
 fi
-((${#train[@]})) || die "no training set in data/sets.json: run stage 0, or name sets of your own with --train_set"
+[[ -n $eval_model ]] || ((${#train[@]})) ||
+    die "no training set in data/sets.json: run stage 0, name sets of your own with --train_set, or a trained model with --eval_model"
 
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
     if begin 1 "$feats/$set" "audio of $set" "$audio_format" $(data_files "$set"); then
@@ -109,13 +116,13 @@ done
 
 [[ -z $without ]] || mapfile -t test < <(other_tests)
 
-if begin 2 "$expdir/tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}"); then
-    qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" --out "$expdir/tokenizer"
+if [[ -z $eval_model ]] && begin 2 "$tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}"); then
+    qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" --out "$tokenizer"
     finish
 fi
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
-    if begin 2 "$tokens/$set" "tags and tokens of $set" "$tasks" "$feats/$set/.done1" "$expdir"/tokenizer/*; then
-        qwen-audio tokenize "$feats/$set" "$tokens/$set" --tokenizer "$expdir/tokenizer" ${tasks:+--tasks $tasks}
+    if begin 2 "$tokens/$set" "tags and tokens of $set" "$tasks" "$feats/$set/.done1" "$tokenizer"/*; then
+        qwen-audio tokenize "$feats/$set" "$tokens/$set" --tokenizer "$tokenizer" ${tasks:+--tasks $tasks}
         finish
     fi
 done
@@ -139,19 +146,20 @@ if begin 5 "$model" "average of $model" "" "$model/.done4"; then
 fi
 
 . "$root/recipes/sft.sh"
-if [[ -f $sft_config ]]; then fine_tune
+if [[ -n $eval_model ]]; then :
+elif [[ -f $sft_config ]]; then fine_tune
 elif asked_for 6; then log "stage 6: fine-tuning for chat is not configured, there is no $sft_config: left out"; fi
 
 for set in "${test[@]}"; do
-    if begin 7 "$model/decode/$set" "decode $set" "$inference_args" "$model/.done5" "$tokens/$set/.done2" $inference_config; then
-        LD_PRELOAD=$allocator qwen-audio decode --model "$model" --set "$tokens/$set" --output "$model/decode/$set" \
+    if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)" "$made" "$tokens/$set/.done2" $inference_config; then
+        LD_PRELOAD=$allocator qwen-audio decode --model "$weights" --set "$tokens/$set" --output "$model/decode/$set" \
             --device "$( ((ngpu)) && echo cuda || echo cpu)" ${inference_config:+--config "$inference_config"} $inference_args
         finish
     fi
 done
 decoded=$(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done)
-if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads" "$model/.done5" $(done_files 1 "$feats" "${valid[@]}" "${test[@]}"); then
-    LD_PRELOAD=$allocator qwen-audio time_words --heads $word_heads --model "$model" --decoded $decoded \
+if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads" "$made" $(done_files 1 "$feats" "${valid[@]}" "${test[@]}"); then
+    LD_PRELOAD=$allocator qwen-audio time_words --heads $word_heads --model "$weights" --decoded $decoded \
         $(with_task srwt --pick_on "${valid[@]}") --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj"
     finish
 fi
@@ -160,7 +168,7 @@ has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 ]] || echo true)
 
 if begin 8 "$model" "score" "$whisper" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
     [[ $whisper != tools/* ]] || whisper=$root/$whisper
-    qwen-audio score --results "$results" --train "${train[@]/#/$feats/}" --about "$expdir/times.json" --made_by "$(made_by)" \
+    qwen-audio score --results "$results" ${train:+--train "${train[@]/#/$feats/}"} --about "$expdir/times.json" --made_by "$(made_by)" \
         --decoded $decoded \
         $([[ -z $has_chat ]] || chat_scores) $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj")
     finish

@@ -9,7 +9,7 @@ recipes/corpus_data.sh puts this folder on the Python path. A reader ends in
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 NAMED = 12  # entries of a folder that an error names
@@ -41,6 +41,36 @@ def need(folder: Path, *names: str) -> None:
     missing = [name for name in names if not (folder / name).exists()]
     if missing:
         raise ValueError(f"{folder}: needs {', '.join(missing)}; found {names_in(folder)}")
+
+
+def sets_there(corpus: Path, places: Mapping[str, str]) -> list[str]:
+    """The sets that can be read: all, or the test sets alone where nothing of train and valid is there.
+
+    Args:
+        places: set -> a file or folder within ``corpus`` that shows it is there; every set but ``train`` and
+            ``valid`` is a test set.
+
+    Raises:
+        ValueError: naming what is missing and what is there, where a test set is missing or training is half there.
+    """
+    learnt = [name for name in places if name in ("train", "valid")]
+    if any((corpus / places[name]).exists() for name in learnt):
+        need(corpus, *places.values())
+        return list(places)
+    tests = {name: place for name, place in places.items() if name not in learnt}
+    if not any((corpus / place).exists() for place in tests.values()):
+        need(corpus, *places.values())
+    need(corpus, *tests.values())
+    tell_test_alone(corpus, [places[name] for name in learnt])
+    return list(tests)
+
+
+def tell_test_alone(corpus: Path, absent: Iterable[str]) -> None:
+    """Say that nothing is there to train on, and what can be done."""
+    print(
+        f"{corpus}: test data alone, there is no {', '.join(absent)}: decode and score with a model that is"
+        " there, ./run.sh --eval_model DIR"
+    )
 
 
 def names_in(folder: Path) -> str:

@@ -66,7 +66,7 @@ count_seconds() {  # adds to the stage of begin; what stands in times.json goes 
     for n in $(printf '%s\n' "${!seconds[@]}" | sort -n); do
         total=$((total + seconds[$n])) list+=", \"stage_${n}_seconds\": ${seconds[$n]}"
     done
-    [[ ! -f $model/config.yaml ]] || hash=$(sha256sum < "$model/config.yaml" | cut -c 1-12)
+    [[ ! -f $weights/config.yaml ]] || hash=$(sha256sum < "$weights/config.yaml" | cut -c 1-12)
     mkdir -p "$expdir"
     printf '{"model": "%s", "config_hash": "%s", "seconds": %s%s}\n' \
         "${model##*/}" "$hash" "$total" "$list" > "$expdir/times.json"
@@ -78,10 +78,26 @@ made_by() { remember "$called"; sed '/./!d' <<< "$commands" | paste -sd '|' | se
 
 trap '[[ -z $running ]] || log "stage $running: $title: broken off after $((SECONDS - since)) s; the same command goes on here"' EXIT
 
+take_model() {  # of --eval_model: what decoding reads; what it writes stands under $expdir all the same
+    local file
+    [[ -z $ablate$without ]] || die "--eval_model trains nothing: leave out --ablate and --without"
+    for file in config.yaml run.json model.safetensors tokenizer; do
+        [[ -e $eval_model/$file ]] ||
+            die "--eval_model $eval_model has no $file; give a folder that stage 5 or \`qwen-audio import\` wrote"
+    done
+    model=$expdir/$(basename "$(realpath "$eval_model")")
+    weights=$eval_model made=$eval_model/run.json tokenizer=$eval_model/tokenizer
+    tokens=$dumpdir/tokens_${model##*/} config=$eval_model/config.yaml
+    skip_train=true skip_sft=true
+}
+
+eval_stamp() { [[ -z $eval_model ]] || stat -L -c '|%n %s %Y' "$eval_model/model.safetensors"; }
+
 read_sets() {  # sets the arrays train, valid and test
     train=(${train_set:-$(corpus_sets train)})
     valid=(${valid_set:-$(corpus_sets valid)})
     test=(${test_sets:-$(corpus_sets test)})
+    [[ -z $eval_model ]] || train=() valid=()
 }
 
 corpus_sets() {  # corpus_sets train|valid|test: the sets that local/data.sh made of $corpora

@@ -131,6 +131,54 @@ def test_sets_of_the_user_need_no_corpus(recipe):
     assert called[1] == "check_leak --train data/my_train --test data/my_valid data/my_test"
 
 
+@pytest.fixture
+def trained(tmp_path):
+    folder = tmp_path / "elsewhere/big"
+    (folder / "tokenizer").mkdir(parents=True)
+    for name in ("config.yaml", "run.json", "model.safetensors", "tokenizer/tokenizer.json"):
+        (folder / name).write_text("decoder: transformer\n")
+    return folder
+
+
+EVALUATION = ["config", "data", "prepare", "tokenize", "decode", "score"]
+
+
+def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(recipe, trained):
+    status, output, called = recipe.run("--eval_model", str(trained))
+    assert status == 0, output
+    assert names(called) == EVALUATION
+    assert called[3] == f"tokenize dump/raw/one_test dump/tokens_big/one_test --tokenizer {trained}/tokenizer"
+    decoded = f"decode --model {trained} --set dump/tokens_big/one_test --output exp/big/decode/one_test"
+    assert called[4].startswith(decoded)
+    assert "--train" not in called[5] and "--decoded exp/big/decode/one_test:dump/raw/one_test" in called[5]
+    assert recipe.run("--eval_model", str(trained))[2] == []
+    (trained / "model.safetensors").write_text("other weights\n")
+    assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]
+
+
+def test_a_trained_model_needs_no_more_than_the_users_test_set(recipe, trained):
+    (recipe.folder / "data/mine").mkdir(parents=True)
+    (recipe.folder / "data/mine/wav.scp").write_text("a a.flac\n")
+    own = ["--corpora", "", "--test_sets", "mine", "--eval_model", str(trained)]
+    status, output, called = recipe.run(*own)
+    assert status == 0, output
+    assert names(called) == [name for name in EVALUATION if name != "data"]
+
+
+def test_a_folder_that_holds_no_trained_model_is_told_what_it_lacks(recipe, trained):
+    (trained / "run.json").unlink()
+    status, output, called = recipe.run("--eval_model", str(trained))
+    assert status != 0 and called == [] and f"--eval_model {trained} has no run.json; give a folder" in output
+
+
+def test_a_corpus_without_training_data_names_the_way_to_score_a_model(recipe):
+    (recipe.folder / "data").mkdir(exist_ok=True)
+    (recipe.folder / "data/sets.json").write_text('{"train": [], "valid": [], "test": ["one_test"]}')
+    status, output, called = recipe.run()
+    assert status != 0 and names(called) == ["config", "data"]
+    assert "no training set" in output and "--eval_model" in output
+
+
 def test_no_corpus_and_no_set_is_one_line(recipe):
     status, output, called = recipe.run("--corpora", "")
     assert status != 0 and called == [] and len(output.splitlines()) == 1

@@ -10,23 +10,28 @@ words as a segmenter found them and are left out. What is not used stands in dat
 import argparse
 from pathlib import Path
 
-from corpus_reader import enter, need, run_reader, tell_size
+from corpus_reader import enter, need, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
 SIZES = {"train": 120098, "dev": 14326, "test": 7176}  # transcribed recordings
+SETS = {"train": "train", "dev": "valid", "test": "test"}
 TRANSCRIPT = "transcript/aishell_transcript_v0.8.txt"
 LICENCE = "AISHELL-1 (Bu et al., 2017; openslr.org/33): Apache-2.0.\n"
 
 
 def main(args: argparse.Namespace) -> None:
     corpus = enter(args.corpus, "data_aishell")
-    need(corpus, TRANSCRIPT, *(f"wav/{split}" for split in SIZES))
+    need(corpus, TRANSCRIPT)
+    there = sets_there(corpus, {SETS[split]: f"wav/{split}" for split in SIZES})
     texts = read_transcript(corpus / TRANSCRIPT)
     rejected: Rejected = []
-    sets = {split: read_split(corpus / "wav" / split, texts, rejected) for split in SIZES}
+    sets = {
+        split: read_split(corpus / "wav" / split, texts, rejected) for split in SIZES if SETS[split] in there
+    }
     rejected += [("text", utt, "text without a recording") for utt in texts]
-    write_corpus(args.data, "aishell1", {"valid": sets["dev"]} | sets, LICENCE, rejected)
+    valid = {"valid": sets["dev"]} if "valid" in there else {}
+    write_corpus(args.data, "aishell1", valid | sets, LICENCE, rejected)
 
 
 def read_transcript(path: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ aishell2_test_{mic,ios,android}. What is not used stands in data/aishell2_reject
 import argparse
 from pathlib import Path
 
-from corpus_reader import need, run_reader, tell_size
+from corpus_reader import need, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -27,11 +27,11 @@ LICENCE = "AISHELL-2 (Du et al., 2018): free for research and education, on appl
 
 
 def main(args: argparse.Namespace) -> None:
-    for folder, _ in SETS.values():
-        need(args.corpus, f"{folder}/wav.scp", f"{folder}/trans.txt")
     rejected: Rejected = []
     sets = {}
-    for name, (folder, size) in SETS.items():
+    for name in sets_there(args.corpus, {name: folder for name, (folder, _) in SETS.items()}):
+        folder, size = SETS[name]
+        need(args.corpus, f"{folder}/wav.scp", f"{folder}/trans.txt")
         sets[name] = read_set(args.corpus / folder, rejected)
         tell_size(args.corpus / folder, len(sets[name]), size)
     write_corpus(args.data, "aishell2", sets, LICENCE, rejected)

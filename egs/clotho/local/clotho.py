@@ -12,7 +12,7 @@ import csv
 import re
 from pathlib import Path
 
-from corpus_reader import names_in, run_reader
+from corpus_reader import names_in, run_reader, sets_there
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -25,7 +25,8 @@ clotho_metadata_SPLIT.csv. Captions: Tampere University licence, non-commercial 
 
 def main(args: argparse.Namespace) -> None:
     rejected: Rejected = []
-    sets = {name: read_split(args.corpus, split, rejected) for name, split in SETS.items()}
+    there = sets_there(args.corpus, {name: f"clotho_captions_{split}.csv" for name, split in SETS.items()})
+    sets = {name: read_split(args.corpus, SETS[name], rejected) for name in there}
     write_corpus(args.data, "clotho", sets, LICENCE, rejected)
 
 

@@ -14,7 +14,7 @@ import argparse
 import re
 from pathlib import Path
 
-from corpus_reader import need, read_columns, run_reader, tell_size
+from corpus_reader import need, read_columns, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -27,11 +27,13 @@ clotho_aqa_metadata.csv. Questions and answers: Tampere University licence, non-
 
 
 def main(args: argparse.Namespace) -> None:
-    need(args.corpus, "audio_files", *(f"clotho_aqa_{split}.csv" for split, _ in SETS.values()))
+    need(args.corpus, "audio_files")
+    there = sets_there(args.corpus, {name: f"clotho_aqa_{split}.csv" for name, (split, _) in SETS.items()})
     rejected: Rejected = []
     unasked = {path.name: path for path in (args.corpus / "audio_files").glob("*.wav")}
     clips, sets = dict(unasked), {}
-    for name, (split, published) in SETS.items():
+    for name in there:
+        split, published = SETS[name]
         table = args.corpus / f"clotho_aqa_{split}.csv"
         sets[name] = read_split(table, split, clips, rejected)
         tell_size(table, sum(len(u.examples) for u in sets[name]), published, "answers")

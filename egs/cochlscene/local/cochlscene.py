@@ -11,7 +11,7 @@ import argparse
 import re
 from pathlib import Path
 
-from corpus_reader import enter, names_in, need, run_reader, tell_size
+from corpus_reader import enter, names_in, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Utterance, write_corpus
 
@@ -25,9 +25,9 @@ LICENCE = "CochlScene (Jeong and Park, 2022): licence at zenodo.org/record/70801
 
 def main(args: argparse.Namespace) -> None:
     corpus = enter(args.corpus, "CochlScene")
-    need(corpus, *(folder for folder, _ in SPLITS.values()))
     sets = {}
-    for name, (folder, size) in SPLITS.items():
+    for name in sets_there(corpus, {name: folder for name, (folder, _) in SPLITS.items()}):
+        folder, size = SPLITS[name]
         sets[name] = read_split(corpus / folder)
         tell_size(corpus / folder, len(sets[name]), size, "clips")
     write_corpus(args.data, "cochlscene", sets, LICENCE, [])

@@ -14,7 +14,7 @@ import csv
 import os
 from pathlib import Path
 
-from corpus_reader import names_in, need, read_columns, run_reader, tell_size
+from corpus_reader import names_in, need, read_columns, run_reader, tell_size, tell_test_alone
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -42,14 +42,18 @@ def main(args: argparse.Namespace) -> None:
             f" get_covost_splits.py writes, for one of {absent}; found {names_in(args.corpus)}"
         )
     print(f"{args.corpus}: {', '.join('_'.join(pair) for pair in found)}; not there: {absent or 'none'}")
+    splits = SPLITS
+    if not any(table(args.corpus, *pair, split).is_file() for pair in found for split in ("train", "dev")):
+        tell_test_alone(args.corpus, ("covost_v2.SRC_TGT.train.tsv", "covost_v2.SRC_TGT.dev.tsv"))
+        splits = {"test": "test"}
     for source, target in found:
-        need(args.corpus / source, "clips", *(table(Path(), source, target, s).name for s in SPLITS.values()))
+        need(args.corpus / source, "clips", *(table(Path(), source, target, s).name for s in splits.values()))
     rejected: Rejected = []
     sources = {source for source, _ in found}
     clips = {source: set(os.listdir(args.corpus / source / "clips")) for source in sources}
-    sets: dict[str, dict[str, Utterance]] = {"train": {}, "valid": {}}
+    sets: dict[str, dict[str, Utterance]] = {}
     for source, target in found:
-        for name, split in SPLITS.items():
+        for name, split in splits.items():
             if name == "test":
                 name = f"test_{code(source)}_{code(target)}"
             rows = sets.setdefault(name, {})

@@ -11,7 +11,7 @@ reason in data/librispeech_rejected.tsv.
 import argparse
 from pathlib import Path
 
-from corpus_reader import run_reader
+from corpus_reader import run_reader, tell_test_alone
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -29,7 +29,8 @@ LICENCE = "LibriSpeech (Panayotov et al., 2015; openslr.org/12): CC-BY-4.0.\n"
 
 def main(args: argparse.Namespace) -> None:
     found = [name for name in SUBSETS if (args.corpus / name).is_dir()]
-    for kind in ("train", "dev", "test"):
+    alone = not any(name.startswith("train") for name in found)
+    for kind in ("test",) if alone else ("train", "dev", "test"):
         wanted = [name for name in SUBSETS if name.startswith(kind)]
         if not set(wanted) & set(found):
             raise ValueError(
@@ -37,14 +38,17 @@ def main(args: argparse.Namespace) -> None:
             )
     absent = [name for name in SUBSETS if name not in found]
     print(f"{args.corpus}: {', '.join(found)}; not there: {', '.join(absent) or 'none'}")
+    if alone:
+        tell_test_alone(args.corpus, (name for name in SUBSETS if name.startswith("train")))
     rejected: Rejected = []
-    sets: dict[str, list[Utterance]] = {"train": [], "valid": []}
+    sets: dict[str, list[Utterance]] = {} if alone else {"train": [], "valid": []}
     for name in found:
         rows = read_subset(args.corpus / name, rejected)
         if name.startswith("train"):
             sets["train"] += rows
         else:
-            sets["valid"] += rows if name.startswith("dev") else []
+            if name.startswith("dev") and not alone:
+                sets["valid"] += rows
             sets[name.replace("-", "_")] = rows
     write_corpus(args.data, "librispeech", sets, LICENCE, rejected)
 

@@ -16,7 +16,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from corpus_reader import enter, need, read_columns, run_reader, tell_size
+from corpus_reader import enter, need, read_columns, run_reader, sets_there, tell_size
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
@@ -35,8 +35,12 @@ def main(args: argparse.Namespace) -> None:
     if not shutil.which("ffmpeg"):
         raise ValueError("ffmpeg is missing; install it, or run tools/fetch_debs.sh --programs ffmpeg")
     corpus = enter(args.corpus, "MELD.Raw")
+    tables = {name: f"{split}_sent_emo.csv" for name, (split, _, _) in SPLITS.items()}
+    own = {name: f"{split}/{tables[name]}" for name, (split, _, _) in SPLITS.items()}
+    places = {name: own[name] if (corpus / own[name]).exists() else table for name, table in tables.items()}
     found = {}
-    for name, (split, folder, size) in SPLITS.items():
+    for name in sets_there(corpus, places):
+        split, folder, size = SPLITS[name]
         table = locate(corpus, split, f"{split}_sent_emo.csv")
         emotions = read_emotions(table)
         tell_size(table, len(emotions), size)

@@ -15,7 +15,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from corpus_reader import need, run_reader, tell_size
+from corpus_reader import run_reader, sets_there, tell_size
 
 from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
@@ -29,16 +29,17 @@ LICENCE = "MUSIC-AVQA (Li et al., 2022): questions for research; videos are thei
 
 
 def main(args: argparse.Namespace) -> None:
-    need(args.corpus, *(f"json/avqa-{split}.json" for split, _ in SETS.values()))
+    there = sets_there(args.corpus, {name: f"json/avqa-{split}.json" for name, (split, _) in SETS.items()})
     rejected: Rejected = []
     asked: dict[str, dict[str, list[dict]]] = {}
-    for name, (split, published) in reversed(SETS.items()):  # a video of test or valid is none of training
+    for name in reversed(there):  # a video of test or valid is none of training
+        split, published = SETS[name]
         others = set().union(*asked.values()) if name == "train" else set()
         asked[name] = read_questions(args.corpus / f"json/avqa-{split}.json", published, others, rejected)
     wanted = set().union(*asked.values())
     clips = find_clips(args.corpus, wanted, args.downloads / "musicavqa", rejected)
     sets = {name: [clip(video, clips[video], rows) for video, rows in asked[name].items() if video in clips]
-            for name in SETS}  # fmt: skip
+            for name in there}  # fmt: skip
     write_corpus(args.data, "musicavqa", sets, LICENCE, rejected)
 
 

@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from corpus_reader import names_in, need, run_reader, tell_size
+from corpus_reader import names_in, need, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -26,12 +26,11 @@ def main(args: argparse.Namespace) -> None:
     packed = next(args.corpus.glob("*.tfrecord"), None)
     if packed and not any(folder.is_dir() for folder in folders.values()):
         raise ValueError(f"{packed}: the TFRecord release; take that with JSON and WAV, *.jsonwav.tar.gz")
-    need(args.corpus, *(folder.name for folder in folders.values()))
     rejected: Rejected = []
     sets = {}
-    for name, folder in folders.items():
-        sets[name] = read_split(folder, rejected)
-        tell_size(folder, len(sets[name]), SETS[name], "notes")
+    for name in sets_there(args.corpus, {name: folder.name for name, folder in folders.items()}):
+        sets[name] = read_split(folders[name], rejected)
+        tell_size(folders[name], len(sets[name]), SETS[name], "notes")
     write_corpus(args.data, "nsynth", sets, LICENCE, rejected)
 
 

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from corpus_reader import names_in, run_reader
+from corpus_reader import names_in, run_reader, tell_test_alone
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 from qwen_audio.data.kaldi_dir import read_table
@@ -46,11 +46,14 @@ def main(args: argparse.Namespace) -> None:
         kind = "valid" if folder.name.startswith("dev") else kind
         if kind:
             named[kind].append(folder)
-    if not all(named.values()) or len(named["train"] + named["valid"]) > 2:
-        raise ValueError(f"{args.corpus}: needs one folder train, one valid or dev, and test folders;"
-                         f" found {names_in(args.corpus)}")  # fmt: skip
+    learnt = [kind for kind in ("train", "valid") if named[kind]]
+    if not named["test"] or len(learnt) == 1 or any(len(named[kind]) > 1 for kind in learnt):
+        raise ValueError(f"{args.corpus}: needs test folders, and to train one folder train and one valid or"
+                         f" dev; found {names_in(args.corpus)}")  # fmt: skip
+    if not learnt:
+        tell_test_alone(args.corpus, ("train", "valid", "dev"))
     rejected: Rejected = []
-    sets = {kind: read_set(named[kind][0], rejected) for kind in ("train", "valid")}
+    sets = {kind: read_set(named[kind][0], rejected) for kind in learnt}
     sets |= {folder.name.replace("-", "_"): read_set(folder, rejected) for folder in named["test"]}
     write_corpus(args.data, "srwt", sets, LICENCE, rejected)
 

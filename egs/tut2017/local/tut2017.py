@@ -13,7 +13,7 @@ used stands in data/tut2017_rejected.tsv.
 import argparse
 from pathlib import Path
 
-from corpus_reader import need, run_reader, tell_size
+from corpus_reader import need, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -28,27 +28,36 @@ LICENCE = "TUT Acoustic Scenes 2017 (Mesaros et al., 2016): free for use that is
 
 
 def main(args: argparse.Namespace) -> None:
-    need(args.corpus, f"{DEVELOPMENT}/meta.txt", f"{DEVELOPMENT}/{FOLD}", EVALUATION)
+    alone = "train" not in sets_there(args.corpus, {"train": DEVELOPMENT, "test": EVALUATION})
     labels = "evaluation_setup/evaluate.txt"  # the same as meta.txt, where only one of them was unpacked
     if not (args.corpus / EVALUATION / labels).is_file():
         labels = "meta.txt"
         need(args.corpus / EVALUATION, labels)
     rejected: Rejected = []
-    held = read_labels(args.corpus / DEVELOPMENT / FOLD)
-    development = read_labels(args.corpus / DEVELOPMENT / "meta.txt")
     evaluation = read_labels(args.corpus / EVALUATION / labels)
+    sets = {} if alone else read_development(args.corpus / DEVELOPMENT, rejected)
+    sets["test"] = label_clips(args.corpus / EVALUATION, evaluation, rejected)
+    tell_size(args.corpus / EVALUATION, len(sets["test"]), SIZES[EVALUATION], "clips")
+    write_corpus(args.data, "tut2017", sets, LICENCE, rejected)
+
+
+def read_development(folder: Path, rejected: Rejected) -> dict[str, list[Utterance]]:
+    """``train`` and ``valid``, which fold 1 holds out.
+
+    Raises:
+        ValueError: naming a file that is missing, or a clip of the fold that meta.txt lacks.
+    """
+    need(folder, "meta.txt", FOLD)
+    held, development = read_labels(folder / FOLD), read_labels(folder / "meta.txt")
     if lost := sorted(held.keys() - development.keys()):
-        raise ValueError(f"{args.corpus / DEVELOPMENT / FOLD}: {lost[0]} is not in meta.txt; copy both anew")
+        raise ValueError(f"{folder / FOLD}: {lost[0]} is not in meta.txt; copy both anew")
     rows = {
         "train": {name: label for name, label in development.items() if name not in held},
         "valid": {name: label for name, label in development.items() if name in held},
     }
-    folder = args.corpus / DEVELOPMENT
     sets = {name: label_clips(folder, labelled, rejected) for name, labelled in rows.items()}
-    sets["test"] = label_clips(args.corpus / EVALUATION, evaluation, rejected)
     tell_size(folder, len(sets["train"]) + len(sets["valid"]), SIZES[DEVELOPMENT], "clips")
-    tell_size(args.corpus / EVALUATION, len(sets["test"]), SIZES[EVALUATION], "clips")
-    write_corpus(args.data, "tut2017", sets, LICENCE, rejected)
+    return sets
 
 
 def read_labels(path: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from corpus_reader import names_in, need, read_columns, run_reader, tell_size
+from corpus_reader import names_in, need, read_columns, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -23,7 +23,8 @@ LICENCE = "VocalSound (Gong, Yu and Glass, 2022): CC-BY-SA-4.0.\n"
 
 
 def main(args: argparse.Namespace) -> None:
-    need(args.corpus, LABELS, *(f"datafiles/{split}.json" for split, _ in SETS.values()))
+    need(args.corpus, LABELS)
+    there = sets_there(args.corpus, {name: f"datafiles/{split}.json" for name, (split, _) in SETS.items()})
     folder = next((args.corpus / name for name in FOLDERS if (args.corpus / name).is_dir()), None)
     if not folder:
         raise ValueError(f"{args.corpus}: needs one of {', '.join(FOLDERS)}; found {names_in(args.corpus)}")
@@ -32,7 +33,8 @@ def main(args: argparse.Namespace) -> None:
     rejected: Rejected = []
     unlisted = {path.name: path for path in folder.glob("*.wav")}
     sets = {}
-    for name, (split, published) in SETS.items():
+    for name in there:
+        split, published = SETS[name]
         listed = args.corpus / f"datafiles/{split}.json"
         sets[name] = read_split(listed, unlisted, names, rejected)
         tell_size(listed, len(sets[name]), published, "clips")

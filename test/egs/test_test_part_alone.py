@@ -1,0 +1,73 @@
+"""A corpus of which only the test part was fetched: enough to decode and score with a model that is there."""
+
+import json
+import shutil
+
+import layouts_a
+import layouts_b
+import make_corpora
+import pytest
+
+PARTS = {  # recipe: (maker of the whole corpus, what is for training and validation, test sets)
+    "librispeech": (make_corpora.make_librispeech, ["train-*", "dev-*"], ["test_clean"]),
+    "aishell1": (layouts_a.make_aishell1, ["wav/train", "wav/dev"], ["test"]),
+    "aishell2": (
+        layouts_a.make_aishell2,
+        ["iOS", "AISHELL-DEV-TEST-SET/*/dev"],
+        ["test_android", "test_ios", "test_mic"],
+    ),
+    "covost2": (
+        layouts_a.make_covost2,
+        ["*/*.train.tsv", "*/*.dev.tsv"],
+        ["test_en_de", "test_en_zh", "test_zh_en"],
+    ),
+    "clotho": (make_corpora.make_clotho, ["*development*", "*validation*"], ["test"]),
+    "clothoaqa": (layouts_b.make_clothoaqa, ["clotho_aqa_train.csv", "clotho_aqa_val.csv"], ["test"]),
+    "cochlscene": (layouts_a.make_cochlscene, ["Train", "Val"], ["test"]),
+    "tut2017": (layouts_a.make_tut2017, ["*-development"], ["test"]),
+    "meld": (layouts_a.make_meld, ["train_*", "dev_*"], ["test"]),
+    "vocalsound": (layouts_b.make_vocalsound, ["datafiles/tr.json", "datafiles/val.json"], ["test"]),
+    "nsynth": (layouts_b.make_nsynth, ["nsynth-train", "nsynth-valid"], ["test"]),
+    "musicavqa": (layouts_b.make_musicavqa, ["json/avqa-train.json", "json/avqa-val.json"], ["test"]),
+    "srwt": (layouts_b.make_srwt_ctm, ["train", "dev", "valid"], ["test"]),
+}
+
+
+def remove(corpus, patterns):
+    for path in [path for pattern in patterns for path in corpus.glob(pattern)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def test_every_recipe_of_a_published_corpus_is_here():
+    folders = {path.parent.name for path in make_corpora.ROOT.glob("egs/*/run.sh")}
+    assert set(PARTS) == folders - {"multitask"}
+
+
+@pytest.mark.parametrize("recipe", PARTS)
+def test_test_sets_are_prepared_alone_as_they_are_beside_training_data(recipe, tmp_path, local_data):
+    make, learnt, tests = PARTS[recipe]
+    corpus = make(tmp_path / "corpus")
+    status, printed, whole = local_data(tmp_path / "whole", recipe, "--corpus", corpus)
+    assert status == 0, printed
+    remove(corpus, learnt)
+    status, printed, alone = local_data(tmp_path / "alone", recipe, "--corpus", corpus)
+    assert status == 0, printed
+    assert "test data alone" in printed and "--eval_model DIR" in printed
+    named = [f"{recipe}_{name}" for name in tests]
+    assert json.loads((alone / "sets.json").read_text()) == {"train": [], "valid": [], "test": named}
+    for name in named:
+        for file in ("wav.scp", "utt2spk"):
+            beside = (whole / name / file).read_text().replace(str(whole.parent), str(alone.parent))
+            assert (alone / name / file).read_text() == beside
+
+
+@pytest.mark.parametrize("recipe", ["nsynth", "clotho", "srwt", "covost2"])
+def test_training_data_without_validation_data_are_still_refused(recipe, tmp_path, local_data):
+    make, learnt, _ = PARTS[recipe]
+    corpus = make(tmp_path / "corpus")
+    remove(corpus, learnt[1:])
+    status, printed, _ = local_data(tmp_path / "recipe", recipe, "--corpus", corpus)
+    assert status == 1 and "needs" in printed and "found" in printed
