@@ -6,7 +6,7 @@ Example:
 
 import argparse
 
-from qwen_audio.data.split import check_leak
+from qwen_audio.data.leak import check_leak
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

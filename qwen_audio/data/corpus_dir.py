@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qwen_audio.data.split import SENTENCE_TASKS, SPLITS, check_leak, normalise_sentence, sentences_of
+from qwen_audio.data.leak import SENTENCE_TASKS, check_leak, sentences_of
+from qwen_audio.data.split import SPLITS, normalise_sentence
 
 
 @dataclass

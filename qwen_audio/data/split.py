@@ -1,21 +1,17 @@
-"""Splits without leaks: join what belongs together, choose by hash, prove that nothing is on both sides.
+"""Splits without leaks: join what belongs together, choose by hash; leak.py proves that nothing is on both sides.
 
 A sentence said under two names, or in two recordings, would stand in train and in test if the names were
 split one by one. So names that share a sentence or a recording form one component, and components are split.
 """
 
 import hashlib
-import json
 import unicodedata
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 
-from qwen_audio.audio import AudioError, num_samples, read_audio
-from qwen_audio.data.kaldi_dir import read_table
+from qwen_audio.audio import read_blocks
 
 SPLITS = ("train", "valid", "test")
-SENTENCE_TASKS = ("asr", "s2tt")
-NAMED = 5  # offenders named in an error
 
 
 def normalise_sentence(text: str) -> str:
@@ -34,7 +30,10 @@ def audio_hash(spec: str | Path) -> str:
     Raises:
         AudioError: naming what cannot be read.
     """
-    return hashlib.sha1(read_audio(str(spec)).tobytes()).hexdigest()
+    digest = hashlib.sha1()
+    for block in read_blocks(str(spec)):
+        digest.update(block.tobytes())
+    return digest.hexdigest()
 
 
 def components(features: Mapping[str, Iterable[Hashable]]) -> dict[str, str]:
@@ -75,82 +74,3 @@ def split_components(names: Iterable[str], *, test: float, valid: float) -> dict
     valids = max(1, round(valid * len(order))) if enough else 0
     split = ["test"] * tests + ["valid"] * valids + ["train"] * len(order)
     return dict(zip(order, split, strict=False))
-
-
-def check_leak(train_dirs: Iterable[Path], held_out_dirs: Iterable[Path]) -> dict[str, int]:
-    """Prove that no recording and no sentence of valid or test stands in train.
-
-    Sentences are those of ``text`` and of the asr and s2tt rows of ``examples.jsonl``, normalised, whatever
-    their language. Recordings are compared by content: only those of equal length are decoded.
-
-    Args:
-        train_dirs, held_out_dirs: data directories.
-
-    Returns:
-        how many recordings and sentences were compared on each side.
-
-    Raises:
-        ValueError: naming what stands on both sides.
-    """
-    train_dirs, held_out_dirs = list(train_dirs), list(held_out_dirs)
-    kept, held = _lengths(train_dirs), _lengths(held_out_dirs)
-    known = _hashes(held, set(kept.values()))
-    hashes = _hashes(kept, {held[spec] for spec in known.values()})
-    _refuse("recording", [f"{known[h]} = {hashes[h]}" for h in sorted(known.keys() & hashes.keys())])
-    said, asked = sentences_of(train_dirs), sentences_of(held_out_dirs)
-    _refuse("sentence", [f"{asked[s]} = {said[s]} ({s!r})" for s in sorted(said.keys() & asked.keys())])
-    return {
-        "train_recordings": len(kept),
-        "held_out_recordings": len(held),
-        "unreadable_recordings": sum(length < 0 for lengths in (kept, held) for length in lengths.values()),
-        "train_sentences": len(said),
-        "held_out_sentences": len(asked),
-    }
-
-
-def _refuse(kind: str, shared: list[str]) -> None:
-    if shared:
-        more = f" and {len(shared) - NAMED} more" if len(shared) > NAMED else ""
-        raise ValueError(
-            f"{len(shared)} {kind}(s) of valid or test stand in train: {'; '.join(shared[:NAMED])}{more}; "
-            "keep each on one side only"
-        )
-
-
-def _lengths(directories: Iterable[Path]) -> dict[str, int]:
-    """Recording -> samples at 16 kHz, from headers; -1 for what cannot be read, which preparation rejects."""
-    lengths = {}
-    for directory in directories:
-        for _, (_, spec) in read_table(Path(directory) / "wav.scp"):
-            try:
-                lengths[spec] = num_samples(spec)
-            except AudioError:
-                lengths[spec] = -1
-    return lengths
-
-
-def _hashes(lengths: dict[str, int], wanted: set[int]) -> dict[str, str]:
-    """Hash -> recording, of those that have one of the wanted lengths."""
-    hashes = {}
-    for spec in sorted(spec for spec, length in lengths.items() if length >= 0 and length in wanted):
-        try:
-            hashes[audio_hash(spec)] = spec
-        except AudioError:
-            lengths[spec] = -1
-    return hashes
-
-
-def sentences_of(directories: Iterable[Path]) -> dict[str, str]:
-    """Normalised sentence -> a place where it stands (``SET utt``), for all texts and translations."""
-    found: dict[str, str] = {}
-    for directory in map(Path, directories):
-        texts = []
-        if (directory / "text").exists():
-            texts += [(utt, text) for utt, (_, text) in read_table(directory / "text")]
-        if (directory / "examples.jsonl").exists():
-            rows = map(json.loads, (directory / "examples.jsonl").read_text(encoding="utf-8").splitlines())
-            texts += [(row["utt"], row["text"]) for row in rows if row["task"] in SENTENCE_TASKS]
-        for utt, text in texts:
-            found.setdefault(normalise_sentence(text), f"{directory.name} {utt}")
-    found.pop("", None)
-    return found

@@ -3,7 +3,16 @@ import pytest
 import soundfile
 
 from qwen_audio import arkio
-from qwen_audio.audio import AudioError, as_wave, num_samples, read_audio, read_blocks, read_header, to_int16
+from qwen_audio.audio import (
+    AudioError,
+    as_wave,
+    num_samples,
+    read_audio,
+    read_blocks,
+    read_header,
+    read_start,
+    to_int16,
+)
 
 
 def sine(hertz: float, rate: int, seconds: float = 1.0) -> np.ndarray:
@@ -170,3 +179,13 @@ def test_an_array_is_the_wave_that_its_file_gives(tmp_path, kind, unit, rate):
 def test_an_array_that_is_no_sound_says_why(samples, rate, message):
     with pytest.raises(AudioError, match=f"unreadable audio: {message}"):
         as_wave(samples, rate)
+
+
+def test_the_start_is_that_of_the_whole_in_any_lossless_container(tmp_path):
+    wave = np.random.default_rng(0).integers(-9999, 9999, (6000, 2)).astype("int16")
+    for name in ("a.wav", "a.flac"):
+        soundfile.write(tmp_path / name, wave, 16000)
+        np.testing.assert_array_equal(
+            read_start(str(tmp_path / name), 500), read_audio(str(tmp_path / name))[:500]
+        )
+    assert len(read_start(str(tmp_path / "a.wav"), 9000)) == 6000

@@ -5,7 +5,7 @@ import soundfile
 from asterisk import clean_text, split_keys
 from make_corpora import WORD_CLIP, make_asterisk
 
-from qwen_audio.data.split import check_leak
+from qwen_audio.data.leak import check_leak
 from qwen_audio.task_spec import load_tasks
 
 

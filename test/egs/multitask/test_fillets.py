@@ -4,7 +4,7 @@ import pytest
 from fillets import read_dialogue
 from make_corpora import make_fillets
 
-from qwen_audio.data.split import check_leak
+from qwen_audio.data.leak import check_leak
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import soundfile
 from make_corpora import make_music
 
 from qwen_audio.audio import AudioError, read_audio
-from qwen_audio.data.split import check_leak
+from qwen_audio.data.leak import check_leak
 from qwen_audio.task_spec import load_tasks
 
 SETS = ("train", "valid", "test")

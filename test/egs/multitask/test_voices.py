@@ -5,7 +5,7 @@ import pytest
 import voices
 from make_corpora import make_voices
 
-from qwen_audio.data.split import check_leak
+from qwen_audio.data.leak import check_leak
 from qwen_audio.task_spec import load_tasks
 
 

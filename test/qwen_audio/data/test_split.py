@@ -4,8 +4,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_audio.data.corpus_dir import Utterance, write_set
-from qwen_audio.data.split import audio_hash, check_leak, components, normalise_sentence, split_components
+from qwen_audio.data.split import audio_hash, components, normalise_sentence, split_components
 
 
 def clip(path, seed, seconds=0.1):
@@ -13,16 +12,6 @@ def clip(path, seed, seconds=0.1):
     samples = np.random.default_rng(seed).integers(-9999, 9999, round(16000 * seconds)).astype("int16")
     soundfile.write(path, samples, 16000)
     return str(path)
-
-
-def data_dir(tmp_path, name, rows):
-    """rows: (id, audio path, text, translation)."""
-    utterances = [
-        Utterance(utt, utt, audio, text, "es", examples=[{"task": "s2tt", "text": english}])
-        for utt, audio, text, english in rows
-    ]
-    write_set(tmp_path / name, utterances, "own")
-    return tmp_path / name
 
 
 @pytest.mark.parametrize(
@@ -87,45 +76,3 @@ def test_a_recording_has_one_hash_in_any_container(tmp_path):
         soundfile.write(tmp_path / name, samples, 16000)
     soundfile.write(tmp_path / "b.wav", samples[::-1], 16000)
     assert audio_hash(tmp_path / "a.wav") == audio_hash(tmp_path / "a.flac") != audio_hash(tmp_path / "b.wav")
-
-
-def test_disjoint_sets_pass_and_are_counted(tmp_path):
-    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "one")])
-    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
-    assert check_leak([train], [held]) == {
-        "train_recordings": 1,
-        "held_out_recordings": 1,
-        "unreadable_recordings": 0,
-        "train_sentences": 2,
-        "held_out_sentences": 2,
-    }
-
-
-def test_a_planted_copy_of_a_recording_is_named(tmp_path):
-    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "one")])
-    rows = [
-        ("b", clip(tmp_path / "b.wav", 2), "dos", "two"),
-        ("c", clip(tmp_path / "copy.flac", 1), "tres", "three"),
-    ]
-    with pytest.raises(ValueError, match=r"1 recording\(s\) of valid or test.*copy.flac = .*a.wav"):
-        check_leak([train], [data_dir(tmp_path, "test", rows)])
-
-
-def test_a_planted_sentence_is_named_whatever_its_case_and_marks(tmp_path):
-    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "¡Hola, amigo!", "hello")])
-    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "hola amigo", "hi")])
-    with pytest.raises(ValueError, match=r"1 sentence\(s\).*test b = train a \('hola amigo'\)"):
-        check_leak([train], [held])
-
-
-def test_a_planted_translation_is_named(tmp_path):
-    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "Same words.")])
-    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "same words")])
-    with pytest.raises(ValueError, match="same words"):
-        check_leak([train], [held])
-
-
-def test_what_cannot_be_read_is_counted_and_stops_nothing(tmp_path):
-    train = data_dir(tmp_path, "train", [("a", str(tmp_path / "gone.wav"), "uno", "one")])
-    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
-    assert check_leak([train], [held])["unreadable_recordings"] == 1

@@ -1,0 +1,155 @@
+"""Prove that nothing of valid or test stands in train: no recording, and no sentence.
+
+A corpus may have 300,000 clips of one length (NSynth), so recordings are compared in steps, each for those alone
+that are alike so far: length by the header, then the first samples, then all of them. Held in memory are the
+names, and of the held-out side a number a clip; never audio, but for two clips of the same id.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples, read_audio, read_start
+from qwen_audio.data.kaldi_dir import read_table
+from qwen_audio.data.split import audio_hash, normalise_sentence
+
+SENTENCE_TASKS = ("asr", "s2tt")
+NAMED = 5  # offenders named in an error
+_ALIKE = 0.9  # correlation of two waves of one recording: coded anew, louder, with a little noise
+_CODED = SAMPLE_RATE // 5  # samples that a codec may add or drop
+_HEARD = 30 * SAMPLE_RATE  # samples compared of two recordings of the same id
+
+
+def check_leak(train_dirs: Iterable[Path], held_out_dirs: Iterable[Path]) -> dict[str, int]:
+    """Prove that no recording and no sentence of valid or test stands in train.
+
+    Recordings are compared by content, whatever the container, and by id without the speaker's name: where two
+    ids are equal, their waves are compared, so a copy coded anew is found. Equal ids of other audio are told, they
+    are no error: many corpora count within a set. Sentences are those of ``text`` and of the asr and s2tt rows of
+    ``examples.jsonl``, normalised, whatever their language.
+
+    Args:
+        train_dirs, held_out_dirs: data directories.
+
+    Returns:
+        how many recordings and sentences were compared on each side.
+
+    Raises:
+        ValueError: naming what stands on both sides.
+    """
+    train_dirs, held_out_dirs = list(map(Path, train_dirs)), list(map(Path, held_out_dirs))
+    kept, held = recordings_of(train_dirs), recordings_of(held_out_dirs)
+    unreadable: set[str] = set()
+    same = {spec: spec for spec in kept.values()}, {spec: spec for spec in held.values()}
+    for key in (num_samples, _start, audio_hash):
+        same = _on_both_sides(*same, key, unreadable)
+    known = {found: spec for spec, found in same[0].items()}
+    pairs = {spec: known[found] for spec, found in same[1].items()}
+    twins = {held[name]: kept[name] for name in held.keys() & kept.keys() if held[name] not in pairs}
+    alike = {one for one, other in twins.items() if _one_recording(one, other)}
+    pairs |= {spec: twins[spec] for spec in alike}
+    _refuse("recording", [f"{spec} = {pairs[spec]}" for spec in sorted(pairs)])
+    others = sorted(name for name in held.keys() & kept.keys() if held[name] in twins)
+    if others:
+        print(f"note: the same id on both sides, but other audio: {_some(others, ', ')}")
+    said, asked = sentences_of(train_dirs), sentences_of(held_out_dirs)
+    _refuse("sentence", [f"{asked[s]} = {said[s]} ({s!r})" for s in sorted(said.keys() & asked.keys())])
+    return {
+        "train_recordings": len(set(kept.values())),
+        "held_out_recordings": len(set(held.values())),
+        "unreadable_recordings": len(unreadable),
+        "train_sentences": len(said),
+        "held_out_sentences": len(asked),
+    }
+
+
+def recordings_of(directories: Iterable[Path]) -> dict[str, str]:
+    """Id -> recording, of all wav.scp. The speaker's name is taken off an id that begins with it.
+
+    Where it is all that tells two ids of a directory apart, as where each speaker counts from 1, it stays. Of
+    several recordings with one id the first keeps it; the others get their path behind it.
+    """
+    found: dict[str, str] = {}
+    for directory in directories:
+        speakers = {}
+        if (directory / "utt2spk").exists() and not (directory / "segments").exists():
+            speakers = {utt: speaker for utt, (_, speaker) in read_table(directory / "utt2spk")}
+        specs = {name: spec for name, (_, spec) in read_table(directory / "wav.scp")}
+        short = {name: name.removeprefix(speakers.get(name, "")).strip("-_.") or name for name in specs}
+        own = len(set(short.values())) == len(short)
+        for name, spec in specs.items():
+            name = short[name] if own else name
+            found[name if found.get(name, spec) == spec else f"{name} {spec}"] = spec
+    return found
+
+
+def _on_both_sides(
+    kept: Iterable[str], held: Iterable[str], key: Callable[[str], Hashable], unreadable: set[str]
+) -> tuple[dict[str, Hashable], dict[str, Hashable]]:
+    """The recordings of each side whose ``key`` the other side has too, with it; ``unreadable`` grows."""
+    asked = dict(_keys(held, key, unreadable))
+    wanted = set(asked.values())
+    found = {spec: value for spec, value in _keys(kept, key, unreadable) if value in wanted}
+    shared = set(found.values())
+    return found, {spec: value for spec, value in asked.items() if value in shared}
+
+
+def _keys(specs: Iterable[str], key: Callable[[str], Hashable], unreadable: set[str]):
+    for spec in specs:
+        try:
+            yield spec, key(spec)
+        except AudioError:
+            unreadable.add(spec)
+
+
+def _start(spec: str) -> bytes:
+    return hashlib.sha1(read_start(spec).tobytes()).digest()
+
+
+def _one_recording(one: str, other: str) -> bool:
+    """Whether two waves are alike but for gain, delay and coding: the peak of their cross-correlation tells."""
+    try:
+        if abs(num_samples(one) - num_samples(other)) > _CODED:
+            return False
+        a, b = (_centred(read_audio(spec)[:_HEARD]) for spec in (one, other))
+    except AudioError:
+        return False
+    size = 1 << (len(a) + len(b)).bit_length()
+    peak = np.abs(np.fft.irfft(np.fft.rfft(a, size) * np.fft.rfft(b, size).conj(), size)).max()
+    return bool(peak > 0 and peak >= _ALIKE * np.linalg.norm(a) * np.linalg.norm(b))
+
+
+def _centred(wave: np.ndarray) -> np.ndarray:
+    return wave.astype(float) - (wave.mean() if len(wave) else 0)
+
+
+def _refuse(kind: str, shared: list[str]) -> None:
+    if shared:
+        raise ValueError(
+            f"{len(shared)} {kind}(s) of valid or test stand in train: {_some(shared, '; ')}; "
+            "keep each on one side only"
+        )
+
+
+def _some(names: list[str], comma: str) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return comma.join(names[:NAMED]) + more
+
+
+def sentences_of(directories: Iterable[Path]) -> dict[str, str]:
+    """Normalised sentence -> a place where it stands (``SET utt``), for all texts and translations."""
+    found: dict[str, str] = {}
+    for directory in map(Path, directories):
+        texts = []
+        if (directory / "text").exists():
+            texts += [(utt, text) for utt, (_, text) in read_table(directory / "text")]
+        if (directory / "examples.jsonl").exists():
+            rows = map(json.loads, (directory / "examples.jsonl").read_text(encoding="utf-8").splitlines())
+            texts += [(row["utt"], row["text"]) for row in rows if row["task"] in SENTENCE_TASKS]
+        for utt, text in texts:
+            found.setdefault(normalise_sentence(text), f"{directory.name} {utt}")
+    found.pop("", None)
+    return found

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import soundfile
+
+from qwen_audio.data import leak
+from qwen_audio.data.corpus_dir import Utterance, write_set
+from qwen_audio.data.leak import check_leak
+
+
+def clip(path, seed, seconds=0.1):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    samples = np.random.default_rng(seed).integers(-9999, 9999, round(16000 * seconds)).astype("int16")
+    soundfile.write(path, samples, 16000)
+    return str(path)
+
+
+def data_dir(tmp_path, name, rows):
+    """rows: (id, audio path, text, translation)."""
+    utterances = [
+        Utterance(utt, utt, audio, text, "es", examples=[{"task": "s2tt", "text": english}])
+        for utt, audio, text, english in rows
+    ]
+    write_set(tmp_path / name, utterances, "own")
+    return tmp_path / name
+
+
+def test_disjoint_sets_pass_and_are_counted(tmp_path):
+    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "one")])
+    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
+    assert check_leak([train], [held]) == {
+        "train_recordings": 1,
+        "held_out_recordings": 1,
+        "unreadable_recordings": 0,
+        "train_sentences": 2,
+        "held_out_sentences": 2,
+    }
+
+
+def test_a_planted_copy_of_a_recording_is_named(tmp_path):
+    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "one")])
+    rows = [
+        ("b", clip(tmp_path / "b.wav", 2), "dos", "two"),
+        ("c", clip(tmp_path / "copy.flac", 1), "tres", "three"),
+    ]
+    with pytest.raises(ValueError, match=r"1 recording\(s\) of valid or test.*copy.flac = .*a.wav"):
+        check_leak([train], [data_dir(tmp_path, "test", rows)])
+
+
+def test_a_planted_sentence_is_named_whatever_its_case_and_marks(tmp_path):
+    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "¡Hola, amigo!", "hello")])
+    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "hola amigo", "hi")])
+    with pytest.raises(ValueError, match=r"1 sentence\(s\).*test b = train a \('hola amigo'\)"):
+        check_leak([train], [held])
+
+
+def test_a_planted_translation_is_named(tmp_path):
+    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "Same words.")])
+    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "same words")])
+    with pytest.raises(ValueError, match="same words"):
+        check_leak([train], [held])
+
+
+def test_what_cannot_be_read_is_counted_and_stops_nothing(tmp_path):
+    train = data_dir(tmp_path, "train", [("a", str(tmp_path / "gone.wav"), "uno", "one")])
+    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
+    assert check_leak([train], [held])["unreadable_recordings"] == 1
+
+
+def speech(seed, seconds=1.0):
+    """Low noise in syllables: a wave that is like itself alone."""
+    draw = np.random.default_rng(seed)
+    loudness = np.repeat(draw.random(round(seconds * 20)), 800)
+    return 0.3 * loudness * np.convolve(draw.standard_normal(len(loudness)), np.ones(8) / 8, "same")
+
+
+def one_clip(tmp_path, name, utt, speaker, wave, suffix="wav"):
+    path = tmp_path / f"{name}-{utt}.{suffix}"
+    soundfile.write(path, wave, 16000)
+    write_set(tmp_path / name, [Utterance(utt, speaker, str(path), f"said in {name}")], "own")
+    return tmp_path / name
+
+
+def test_a_copy_coded_anew_is_found_by_its_id_whoever_is_named_as_speaker(tmp_path):
+    train = one_clip(tmp_path, "train", "ann-rec7", "ann", speech(1))
+    held = one_clip(tmp_path, "test", "bob-rec7", "bob", 0.5 * speech(1), "mp3")
+    with pytest.raises(ValueError, match=r"1 recording\(s\).*test-bob-rec7.mp3 = .*train-ann-rec7.wav"):
+        check_leak([train], [held])
+
+
+def test_the_same_id_of_another_recording_is_told_and_is_no_leak(tmp_path, capsys):
+    train = one_clip(tmp_path, "train", "ann-rec7", "ann", speech(1))
+    check_leak([train], [one_clip(tmp_path, "test", "bob-rec7", "bob", speech(2))])
+    assert "the same id on both sides, but other audio: rec7" in capsys.readouterr().out
+
+
+def test_where_every_speaker_counts_from_one_the_number_is_no_id(tmp_path, capsys):
+    rows = [(f"{who}-1", who, speech(seed)) for seed, who in enumerate(("ann", "eve"))]
+    write_set(
+        tmp_path / "train",
+        [
+            Utterance(utt, who, clip(tmp_path / f"{utt}.wav", n), f"text {n}")
+            for n, (utt, who, _) in enumerate(rows)
+        ],
+        "own",
+    )
+    check_leak([tmp_path / "train"], [one_clip(tmp_path, "test", "bob-1", "bob", speech(3))])
+    assert "same id" not in capsys.readouterr().out
+
+
+def test_of_clips_of_one_length_those_alone_are_decoded_whose_first_samples_are_equal(tmp_path, monkeypatch):
+    def rows(name, seeds):
+        return [
+            (f"{name}{n}", clip(tmp_path / f"{name}{n}.wav", n), f"{name} {n}", f"in {name} {n}")
+            for n in seeds
+        ]
+
+    decoded = []
+    true_hash = leak.audio_hash
+    monkeypatch.setattr(leak, "audio_hash", lambda spec: decoded.append(spec) or true_hash(spec))
+    train, held = data_dir(tmp_path, "train", rows("a", range(20))), rows("b", range(19, 24))
+    with pytest.raises(ValueError, match="b19.wav = .*a19.wav"):
+        check_leak([train], [data_dir(tmp_path, "test", held)])
+    assert sorted(spec.rpartition("/")[2] for spec in decoded) == ["a19.wav", "b19.wav"]
+
+
+def test_clips_that_begin_alike_and_go_on_otherwise_are_no_leak(tmp_path):
+    train = one_clip(tmp_path, "train", "a-x", "a", np.concatenate([np.zeros(8000), speech(1)]))
+    held = one_clip(tmp_path, "test", "b-y", "b", np.concatenate([np.zeros(8000), speech(2)]))
+    assert check_leak([train], [held])["held_out_recordings"] == 1
