@@ -85,7 +85,9 @@ take_model() {  # of --eval_model: what decoding reads; what it writes stands un
         [[ -e $eval_model/$file ]] ||
             die "--eval_model $eval_model has no $file; give a folder that stage 5 or \`qwen-audio import\` wrote"
     done
-    model=$expdir/$(basename "$(realpath "$eval_model")")
+    model=$(basename "$(realpath "$eval_model")")
+    [[ $model == pretrain_* || $model == sft_* ]] || model=pretrain_$model
+    model=$expdir/$model
     weights=$eval_model made=$eval_model/run.json tokenizer=$eval_model/tokenizer
     tokens=$dumpdir/tokens_${model##*/} config=$eval_model/config.yaml
     skip_train=true skip_sft=true

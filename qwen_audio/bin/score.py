@@ -11,17 +11,19 @@ Files have one `UTT TEXT` a line; an id that stands several times in --ref has s
 
 import argparse
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
 
 from qwen_audio.score import METRICS, compute
 from qwen_audio.score.files import CHAT, PAIR, split_pair
+from qwen_audio.score.registry import Absent, absent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--missing", choices=["error", "empty"], default="error",
-                        help="an utterance without hypothesis: an error, or the empty text")  # fmt: skip
+                        help="an utterance that one of the sides lacks: an error, or empty text there")  # fmt: skip
     files = parser.add_argument_group("two files")
     files.add_argument("--metric", help=f"one of {', '.join(METRICS)}")
     files.add_argument(
@@ -30,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--lang", default="en", help="language code of the texts")
     files.add_argument("--ref", type=Path, help="references")
     files.add_argument("--hyp", type=Path, help="hypotheses")
+    files.add_argument("--spice_jars", type=Path, metavar="DIR",
+                       help="for spice and spider: folder of Stanford CoreNLP 3.6.0; or $SPICE_JARS")  # fmt: skip
     files.add_argument("--json", action="store_true", help="print JSON")
     recipe = parser.add_argument_group("decoded sets")
     recipe.add_argument("--results", type=Path, help="folder for results.json and RESULTS.md")
@@ -65,11 +69,21 @@ def score_files(args: argparse.Namespace) -> None:
 
     if not (args.ref and args.hyp):
         raise ValueError(f"--metric {args.metric} needs --ref FILE and --hyp FILE")
+    if args.spice_jars:
+        from qwen_audio.score.spice import FOLDER
+
+        os.environ[FOLDER] = str(args.spice_jars)
     refs, hyps = read_text(args.ref), read_hypotheses(args.hyp)
-    missing = [utt for utt in refs if utt not in hyps] if args.missing == "empty" else []
-    found = compute(args.metric, refs, hyps | dict.fromkeys(missing, ""), args.protocol, args.lang)
+    counts = {}
     if args.missing == "empty":
-        found["missing"] = len(missing)
+        unheard, unasked = [utt for utt in refs if utt not in hyps], [utt for utt in hyps if utt not in refs]
+        counts = {"missing": len(unheard), "missing_references": len(unasked)}
+        hyps, refs = hyps | dict.fromkeys(unheard, ""), refs | {utt: [""] for utt in unasked}
+    metric = args.metric.lower().replace("-", "_")
+    try:
+        found = compute(metric, refs, hyps, args.protocol, args.lang) | counts
+    except Absent as error:
+        found = absent(metric, args.protocol, len(refs), str(error)) | counts
     if args.json:
         print(json.dumps(found, ensure_ascii=False))
     else:

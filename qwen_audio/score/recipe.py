@@ -8,7 +8,7 @@ from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, needs_
 from qwen_audio.score.eer import DIFFERENT, SAME
 from qwen_audio.score.files import read_num_samples, read_rows
 from qwen_audio.score.join import Group, group_key, read_groups
-from qwen_audio.score.registry import METRICS, Absent, compute, metric_name
+from qwen_audio.score.registry import METRICS, Absent, absent, compute, metric_name
 from qwen_audio.score.results import pick
 from qwen_audio.score.word_times import score_word_times
 from qwen_audio.task_spec import load_tasks
@@ -135,22 +135,17 @@ def score_group(group: Group, where: dict, train: list[dict], dump: Path) -> lis
 
 def _absent(metric: str, protocol: str | None, count: int, reason: str) -> dict:
     """The row of a metric that cannot be computed on this machine: shown as absent, never as a number."""
-    protocol = protocol or METRICS[metric].protocols[0]
-    row = {
-        "metric": metric,
-        "protocol": protocol,
-        "score": None,
-        "count": count,
-        "ci95": None,
-        "baseline": None,
-    }
-    return row | {"unit": METRICS[metric].unit, "parts": {"absent": reason}}
+    row = absent(metric, protocol, count, reason)
+    parts = {"absent": row.pop("absent")}
+    return row | {"ci95": None, "baseline": None, "unit": METRICS[metric].unit, "parts": parts}
 
 
 def _confidences(group: Group) -> dict[str, str]:
-    """For eer: the belief in ``same``, from the ``logprob`` of the label that was written; there are two of them.
+    """For eer: the belief in ``same``, from the ``logprob`` of the label that was written.
 
-    Where rows have none, all of them count by their label.
+    It is the label's probability, negative for ``different``: so every ``same`` ranks above every ``different``,
+    and the surer the farther out, also where the decoder gives much of its probability to neither label. Where
+    rows have no ``logprob``, all of them count by their label.
     """
     rows = {utt: group.hyps[utt] for utt in group.rows}
     if not all("logprob" in row or "missing" in row for row in rows.values()):
@@ -160,7 +155,7 @@ def _confidences(group: Group) -> dict[str, str]:
 
 def _belief(label: str, logprob: float) -> str:
     chance = math.exp(logprob)
-    return {SAME: str(chance), DIFFERENT: str(1 - chance)}.get(label, "")
+    return {SAME: str(chance), DIFFERENT: str(-chance)}.get(label, "")
 
 
 def _counts(group: Group) -> dict:

@@ -99,12 +99,23 @@ def compute(
     )
 
 
+def absent(name: str, protocol: str | None, count: int, reason: str) -> dict:
+    """What stands for :func:`compute`'s result where it raised :class:`Absent`: never a number."""
+    return {
+        "metric": name,
+        "protocol": protocol or METRICS[name].protocols[0],
+        "score": None,
+        "count": count,
+        "absent": reason,
+    }
+
+
 def _check_same(refs: dict, hyps: dict) -> None:
     for have, other, what in ((refs, hyps, "hypothesis"), (hyps, refs, "reference")):
         lacking = [key for key in have if key not in other]
         if lacking:
             raise ValueError(
-                f"{name_some(lacking)} without a {what}; give both, or score absent hypotheses as empty text"
+                f"{name_some(lacking)} without a {what}; give both, or add --missing empty to take it as empty text"
             )
     if not refs:
         raise ValueError("nothing to score: there is no utterance in the references")

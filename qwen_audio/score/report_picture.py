@@ -59,7 +59,7 @@ def picture(blocks: list[Block], systems: list[System]) -> Figure:
     for zorder, (kind, (marker, size, colour)) in enumerate(MARKS.items(), 2):
         edge = {} if marker == "|" else {"edgecolors": "white", "linewidths": 0.6}
         x, y = zip(*places[kind], strict=True) if places[kind] else ((), ())
-        axes.scatter(x, y, size, colour, marker, label=kind, zorder=zorder, **edge)
+        axes.scatter(x, y, size, colour, marker=marker, label=kind, zorder=zorder, **edge)
     legend = {"loc": "center right", "bbox_to_anchor": (width - MARGIN, MARGIN + LINE / 2)}
     axes.legend(**legend, bbox_transform=axes.transData, ncols=len(MARKS), frameon=False, fontsize=FONT)
     return figure

@@ -92,15 +92,17 @@ def _clip(ref: list[Segment], hyp: list[Segment], count) -> Counter:
 
 
 def _events(segments: list[Segment]):
-    from dcase_util.containers import MetaDataContainer
-
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # dcase_util warns on import: pkg_resources, escapes in its docstrings
+        from dcase_util.containers import MetaDataContainer
     return MetaDataContainer([{"onset": s, "offset": e, "event_label": label} for s, e, label in segments])
 
 
 def _sed_eval():
-    """dcase_util, below it, warns on import: pkg_resources of setuptools, escapes in its docstrings."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # as dcase_util below it
         from sed_eval import sound_event
     return sound_event
 

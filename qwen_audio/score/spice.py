@@ -61,7 +61,7 @@ def _class_path() -> str:
     if lacking:
         raise Absent(
             f"SPICE needs {' and '.join(lacking)}, which no package registry has: take them from Stanford "
-            f"CoreNLP 3.6.0 and name their folder in the environment variable {FOLDER}"
+            f"CoreNLP 3.6.0 and name their folder by --spice_jars or the environment variable {FOLDER}"
         )
     shipped = Path(importlib.util.find_spec("pycocoevalcap").submodule_search_locations[0], "spice")
     return os.pathsep.join(

@@ -147,10 +147,10 @@ def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(re
     status, output, called = recipe.run("--eval_model", str(trained))
     assert status == 0, output
     assert names(called) == EVALUATION
-    assert called[3] == f"tokenize dump/raw/one_test dump/tokens_big/one_test --tokenizer {trained}/tokenizer"
-    decoded = f"decode --model {trained} --set dump/tokens_big/one_test --output exp/big/decode/one_test"
-    assert called[4].startswith(decoded)
-    assert "--train" not in called[5] and "--decoded exp/big/decode/one_test:dump/raw/one_test" in called[5]
+    tokens, decoded = "dump/tokens_pretrain_big/one_test", "exp/pretrain_big/decode/one_test"
+    assert called[3] == f"tokenize dump/raw/one_test {tokens} --tokenizer {trained}/tokenizer"
+    assert called[4].startswith(f"decode --model {trained} --set {tokens} --output {decoded}")
+    assert "--train" not in called[5] and f"--decoded {decoded}:dump/raw/one_test" in called[5]
     assert recipe.run("--eval_model", str(trained))[2] == []
     (trained / "model.safetensors").write_text("other weights\n")
     assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]

@@ -37,7 +37,7 @@ def test_without_json_every_part_has_a_line(files, capsys):
 
 def test_an_utterance_that_was_not_decoded_is_an_error_that_names_it(files, tmp_path):
     (tmp_path / "hyp").write_text("a red cat\n")
-    with pytest.raises(ValueError, match=r"1 utterance \(b\) without a hypothesis"):
+    with pytest.raises(ValueError, match=r"1 utterance \(b\) without a hypothesis; .* --missing empty"):
         run("--metric", "wer", *files)
 
 
@@ -48,10 +48,28 @@ def test_missing_empty_counts_it_as_empty(files, tmp_path, capsys):
     assert (found["errors"], found["missing"]) == (1, 1)
 
 
-def test_missing_empty_does_not_excuse_a_hypothesis_without_reference(files, tmp_path):
-    (tmp_path / "hyp").write_text("a x\nb y\nz w\n")
+def test_a_hypothesis_without_reference_is_an_error_or_has_an_empty_one(files, tmp_path, capsys):
+    (tmp_path / "hyp").write_text("a red cat\nb three\nz so what\n")
     with pytest.raises(ValueError, match=r"1 utterance \(z\) without a reference"):
-        run("--metric", "wer", "--missing", "empty", *files)
+        run("--metric", "wer", *files)
+    run("--metric", "wer", "--missing", "empty", "--json", *files)
+    found = json.loads(capsys.readouterr().out)
+    assert (found["errors"], found["insertions"], found["words"]) == (2, 2, 3)
+    assert (found["missing"], found["missing_references"]) == (0, 1)
+
+
+def test_a_metric_may_be_written_as_papers_do(files, capsys):
+    run("--metric", "ROUGE-L", "--json", *files)
+    assert json.loads(capsys.readouterr().out)["metric"] == "rouge_l"
+
+
+def test_spice_without_its_jars_is_reported_absent_with_what_it_needs(files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SPICE_JARS", "")
+    for metric in ("spice", "spider"):
+        run("--metric", metric, "--json", "--spice_jars", tmp_path, *files)
+        found = json.loads(capsys.readouterr().out)
+        assert (found["metric"], found["score"], found["count"]) == (metric, None, 2)
+        assert "stanford-corenlp-3.6.0.jar" in found["absent"]
 
 
 @pytest.mark.parametrize("words", [[], ["--metric", "wer", "--results", "x"]])

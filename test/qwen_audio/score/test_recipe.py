@@ -177,6 +177,16 @@ def test_eer_takes_the_chance_of_the_label_where_all_rows_have_one(exp, confiden
     assert (row["baseline"], row["baseline_name"]) == (pytest.approx(0.5), "majority")
 
 
+def test_eer_ranks_same_above_different_however_little_either_is_believed(exp):
+    sv = {"task": "sv", "audio_lang": "en"}
+    chances = {"a": ("same", 0.3), "b": ("same", 0.2), "c": ("different", 0.1), "d": ("different", 0.6)}
+    examples = [{"utt": utt, **sv, "label": label} for utt, (label, _) in chances.items()]
+    hyps = [{"utt": u, **sv, "hyp": label, "logprob": math.log(c)} for u, (label, c) in chances.items()]
+    write_rows(exp / "dump/raw/x_test/examples.jsonl", examples)
+    write_rows(exp / "exp/pretrain_s/decode/x_test/hyp.jsonl", hyps)
+    assert row_of(score(exp), "sv", "eer")["score"] == 0
+
+
 def test_a_metric_that_this_machine_cannot_compute_is_a_row_without_a_number(tmp_path, monkeypatch):
     monkeypatch.delenv("SPICE_JARS", raising=False)
     caption = {"utt": "a", "task": "aac", "text": "a dog barks"}
