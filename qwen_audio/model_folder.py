@@ -74,6 +74,12 @@ def write_run(
         partial.write_text(json.dumps(run) + "\n", encoding="utf-8")
 
 
+def weights_id(folder: str | Path) -> str:
+    """What tells the weights of one model folder from others, and from what stood there before."""
+    weights = (Path(folder) / WEIGHTS).stat()
+    return f"{Path(folder).resolve()} {weights.st_size} {weights.st_mtime_ns}"
+
+
 def backbones(config: dict) -> list[str]:
     """Slots whose component is built after a Hugging Face model: it takes ``model`` and ``pretrained``."""
     found = []

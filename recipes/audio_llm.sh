@@ -59,6 +59,7 @@ inference_config=      # decoding config; empty: conf/decode.yaml where there is
 inference_args=        # further arguments of `qwen-audio decode`
 whisper=tools/backbones/whisper-tiny.en  # Whisper that the ASR clips are decoded with for comparison, or none
 word_heads=            # what times the words of the test sets, see `qwen-audio time_words --help`; empty: nothing
+word_args=             # further arguments of `qwen-audio time_words`, such as "--dtype bfloat16"
 ablate=                # srwt: the same without that task as well, and both side by side in without_srwt/
 without=               # a task to leave out
 dumpdir=dump           # formatted and tokenized sets
@@ -158,9 +159,11 @@ for set in "${test[@]}"; do
     fi
 done
 decoded=$(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done)
-if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads" "$made" $(done_files 1 "$feats" "${valid[@]}" "${test[@]}"); then
+if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads|$word_args" "$made" $(done_files 7 "$model/decode" "${test[@]}") \
+    $(done_files 1 "$feats" "${valid[@]}" "${test[@]}") $inference_config; then
     LD_PRELOAD=$allocator qwen-audio time_words --heads $word_heads --model "$weights" --decoded $decoded \
-        $(with_task srwt --pick_on "${valid[@]}") --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj"
+        $(with_task srwt --pick_on "${valid[@]}") --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj" \
+        ${inference_config:+--config "$inference_config"} $word_args
     finish
 fi
 has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 ]] || echo true)

@@ -9,7 +9,6 @@ from qwen_audio.align.aligner import Answer, WordAligner
 from qwen_audio.align.match import match_words
 from qwen_audio.align.transcripts import Transcript
 from qwen_audio.audio import SAMPLE_RATE
-from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.transcribe import load_speech_model
 from qwen_audio.timestamp import head as heads
 from qwen_audio.timestamp.attention import Attended, Attention
@@ -75,8 +74,8 @@ class Model(WordAligner):
         """What the head attention looked at while the words of a clip were read; None of another head."""
         if not isinstance(self.head, Attention):
             return None
-        wave, languages = torch.from_numpy(transcript.wave()), [transcript.language]
-        clips = Clips(self.loaded, [wave], [len(wave)], self.head.prompts(self.loaded, languages))
+        languages = [transcript.language]
+        clips = self.head.hear(self.loaded, [transcript.wave()], languages)
         return self.head.listen(clips, [0], [transcript.text], languages)[0]
 
     def _batch(self, batch: list[Transcript], waves: list[np.ndarray]) -> Iterator[Answer]:

@@ -10,13 +10,14 @@ where it was broken off. The inference configuration is YAML; without one the se
       asr: {beam_size: 4, ctc_weight: 0.5, max_new_tokens: 100}   # ... and for this one
 
 Recordings: writes OUTPUT/NAME.suffix for each, words with times, found by the model's timestamp head or the one
-named; what cannot be read is listed in OUTPUT/rejected.tsv. The model may be a pretrained Whisper's folder too.
+named. It decodes as the configuration says of its task: ctc and attention of asr, tokens of srwt. What cannot be
+read is listed in OUTPUT/rejected.tsv. The model may be a pretrained Whisper's folder too.
 
 Examples:
     qwen-audio decode --model exp/pretrain_default --set dump/tokens/asterisk_test \\
         --output exp/pretrain_default/decode/asterisk_test --config conf/decode.yaml
     qwen-audio decode --model exp/pretrain_default --audio talk.mp3 meeting.m4a --language en \\
-        --format txt srt textgrid --output transcripts
+        --format txt srt textgrid --output transcripts --config conf/decode.yaml
     qwen-audio decode --model tools/backbones/whisper-base --audio talk.mp3 --language en --format srt \\
         --output transcripts
 """
@@ -43,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="files of words; by default none of a set, txt of recordings",
     )
-    parser.add_argument("--config", help="of a set: inference configuration; without it the search is greedy")
+    parser.add_argument("--config", help="inference configuration; without it the search is greedy")
     parser.add_argument(
         "--tasks", nargs="+", help="of a set: tasks to decode; by default all that the model has"
     )
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    foreign = ("language", "timestamp_head", "window") if args.set else ("config", "tasks")
+    foreign = ("language", "timestamp_head", "window") if args.set else ("tasks",)
     for name in foreign:
         if getattr(args, name) is not None:
             raise ValueError(f"--{name} goes with {'--audio' if args.set else '--set'}; leave it out")
@@ -83,7 +84,7 @@ def _decode_set(args: argparse.Namespace) -> None:
     from qwen_audio.infer.decode import choose, decode, report
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.transcribe import check_formats, write_hypotheses
-    from qwen_audio.model_folder import WEIGHTS
+    from qwen_audio.model_folder import weights_id
 
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
@@ -91,9 +92,7 @@ def _decode_set(args: argparse.Namespace) -> None:
     tasks = choose(loaded, data, args.tasks)
     if args.format:
         check_formats(args.format, tasks, specs)
-    weights = (Path(args.model) / WEIGHTS).stat()
-    label = f"{Path(args.model).resolve()} {weights.st_size} {weights.st_mtime_ns} {args.dtype}"
-    summary = decode(loaded, data, args.output, config, specs, tasks, label)
+    summary = decode(loaded, data, args.output, config, specs, tasks, weights_id(args.model))
     print(f"{args.output}: {report(summary)}")
     if args.format:
         print(f"{args.output}: {write_hypotheses(Path(args.output), args.format, specs)}")
@@ -104,12 +103,15 @@ def _decode_recordings(args: argparse.Namespace) -> None:
         raise ValueError("--audio needs --language, the code of the language spoken, such as en")
 
     from qwen_audio.infer.long_audio import WINDOW_SECONDS
+    from qwen_audio.infer.options import load_inference_config
     from qwen_audio.infer.transcribe import check_recordings, load_speech_model, transcribe
+    from qwen_audio.task_spec import load_tasks
 
     window = WINDOW_SECONDS if args.window is None else args.window
     check_recordings(args.audio, args.language, window)
+    search = load_inference_config(args.config, load_tasks()) if args.config else None
     loaded = load_speech_model(args.model, args.device, args.dtype)
-    head = loaded.timestamp_head(args.timestamp_head)
+    head = loaded.timestamp_head(args.timestamp_head, search)
     formats = args.format or ["txt"]
     summary = transcribe(loaded, head, args.audio, args.language, window, Path(args.output), formats)
     print(

@@ -1,10 +1,12 @@
 """Stage 7: the words of test sets timed by several timestamp heads and reference systems, for comparison.
 
-    qwen-audio time_words --model exp/pretrain_default --pick_on dump/raw/asterisk_valid \\
+    qwen-audio time_words --model exp/pretrain_default --config conf/decode.yaml --pick_on dump/raw/asterisk_valid \\
         --heads ctc attention whisper:tools/backbones/whisper-base pocketsphinx \\
         --decoded exp/pretrain_default/decode/rejoined_test:dump/raw/rejoined_test
 
-Each transcribes the clips and times its words, and times the words of the reference, where it can. Writes
+Each times its own words and those of the reference, where it can. The model's own words are those that
+`qwen-audio decode` left in EXP/decode/SET/hyp.jsonl; where it did not, they are decoded here, once for all
+heads, as the inference configuration says of asr. The head tokens writes its own, as it says of srwt. Writes
 EXP/decode/SET/heads/NAME/hyp.jsonl, and heads/refused.tsv: what was refused and why. `qwen-audio score` reads
 them there. A set without word times is left alone.
 """
@@ -21,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--heads", required=True, nargs="+",
                         help="timestamp heads of the model; whisper:MODEL; pocketsphinx")  # fmt: skip
     parser.add_argument("--model", help="folder of a trained run, for its heads")
+    parser.add_argument(
+        "--config", help="inference configuration, for its words; without it the search is greedy"
+    )
     parser.add_argument("--pick_on", type=Path, metavar="DUMP/SET",
                         help="set with word times to choose attention heads on; not one that is timed")  # fmt: skip
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
@@ -29,13 +34,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from qwen_audio.infer.time_words import head_systems, read_clips, time_words
+    from qwen_audio.infer.options import load_inference_config
+    from qwen_audio.infer.time_words import read_clips, time_words
+    from qwen_audio.task_spec import load_tasks
 
-    sets = [(decoded, dump, read_clips(dump)) for decoded, dump in map(split_pair, args.decoded)]
-    if not any(clips for _, _, clips in sets):
+    search = load_inference_config(args.config, load_tasks()) if args.config else None
+    sets = [(decoded, dump) for decoded, dump in map(split_pair, args.decoded) if read_clips(dump)]
+    if not sets:
         print("no set has word times: nothing to time")
         return
-    if args.pick_on and any(args.pick_on.resolve() == dump.resolve() for _, dump, _ in sets):
+    if args.pick_on and any(args.pick_on.resolve() == dump.resolve() for _, dump in sets):
         raise ValueError(
             f"--pick_on {args.pick_on} is timed itself; pick on another set, such as a valid one"
         )
@@ -43,15 +51,24 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     from qwen_audio.infer.load import load_model
+    from qwen_audio.infer.own_words import own_words
+    from qwen_audio.infer.word_systems import head_systems
+    from qwen_audio.model_folder import weights_id
 
     torch.set_num_threads(args.num_threads)
-    load = (lambda: load_model(args.model, args.device, args.dtype)) if args.model else None
-    systems = head_systems(args.heads, load, args.pick_on, device=args.device, dtype=args.dtype)
-    for decoded, _, clips in sets:
-        if clips:
-            counts = time_words(clips, decoded / "heads", systems)
-            timed = ", ".join(f"{name} {count}" for name, count in counts.items())
-            print(f"{decoded / 'heads'}: of {len(clips)} clips were timed: {timed}", flush=True)
+    loaded = load_model(args.model, args.device, args.dtype) if args.model else None
+    load = (lambda: loaded) if loaded else None
+    systems = head_systems(args.heads, load, args.pick_on, search, device=args.device, dtype=args.dtype)
+    for decoded, dump in sets:
+        clips = read_clips(dump, own_words(decoded, loaded, weights_id(args.model)) if loaded else None)
+        counts = time_words(clips, decoded / "heads", systems)
+        timed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        known = sum(clip.said is not None for clip in clips)
+        print(
+            f"{decoded / 'heads'}: of {len(clips)} clips were timed: {timed};"
+            f" the model's own words of {known} were there, decoded before",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def decode(
 
     Args:
         tasks: those to decode; by default all that both the set and the model have.
-        label: what identifies the model, to tell whether a partial file is its.
+        label: what identifies the model (weights_id), to tell whether a partial file is its; the summary has it.
 
     Returns:
         the summary: texts, utterances, seconds (wall), audio_seconds, looped, cut, real_time_factor …
@@ -53,9 +53,8 @@ def decode(
     output.mkdir(parents=True, exist_ok=True)
     _check(loaded, data)
     requests = read_requests(data, choose(loaded, data, tasks), specs)
-    partial = _Partial(
-        output / PARTIAL, {"model": label, "options": dataclasses.asdict(config), "set": _name(data)}
-    )
+    about = {"model": label, "dtype": str(loaded.dtype), "options": dataclasses.asdict(config)}
+    partial = _Partial(output / PARTIAL, about | {"set": _name(data)})
     waiting = [request for request in requests if request.key not in partial.done]
     if len(waiting) < len(requests):
         print(f"{output}: {len(requests) - len(waiting)} texts were decoded before the break", flush=True)
@@ -69,7 +68,7 @@ def decode(
     rows = [partial.done[key] for key in sorted(request.key for request in requests)]
     with open(output / f"{HYP}.new", "w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    summary = _summary(requests, waiting, rows, seconds)
+    summary = _summary(requests, waiting, rows, seconds) | {"model": label}
     (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     os.replace(output / f"{HYP}.new", output / HYP)
     partial.path.unlink()

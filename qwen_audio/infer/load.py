@@ -12,6 +12,7 @@ from torch import Tensor
 
 from qwen_audio.build import DTYPES, build_model
 from qwen_audio.config import GIVEN, load_config
+from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import task_of
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, backbones, tied
@@ -67,8 +68,11 @@ class LoadedModel:
 
         return ChatSession(self, **options)
 
-    def timestamp_head(self, name: str | None = None, **options):
+    def timestamp_head(self, name: str | None = None, search: InferenceConfig | None = None, **options):
         """The timestamp head that the configuration names, or another one with its options.
+
+        Args:
+            search: how its words are decoded; by default as its options say, which is greedily unless they are set.
 
         Raises:
             ValueError: if there is none of that name, the configuration has none, or it is one that is trained
@@ -89,9 +93,11 @@ class LoadedModel:
                     f" timestamp_head: {chosen} and a weight for timestamp in loss_weights"
                 )
             trained = copy.copy(self.model.timestamp_head)
-            vars(trained).update(options)
+            vars(trained).update(options, search=search)
             return trained
-        return head(**{**(self.config["timestamp_head_conf"] if chosen == own else {}), **options})
+        found = head(**{**(self.config["timestamp_head_conf"] if chosen == own else {}), **options})
+        found.search = search
+        return found
 
 
 def load_model(folder: str | Path, device: str = "cpu", dtype: str = "float32") -> LoadedModel:

@@ -17,9 +17,9 @@ class Timed:
     """
 
     def __init__(self, loaded: LoadedModel, config: InferenceConfig, specs: dict[str, TaskSpec]):
-        head = loaded.timestamp_head() if loaded.config["timestamp_head"] else None
+        head = loaded.timestamp_head(search=config) if loaded.config["timestamp_head"] else None
         self.head = head if isinstance(head, Aligner) else None
-        self.loaded, self.config, self.specs = loaded, config, specs
+        self.loaded, self.specs = loaded, specs
 
     def answers(self, task: str) -> bool:
         return self.head is not None and self.specs[task].target == WORDS
@@ -37,9 +37,8 @@ class Timed:
         keys = [(at, spec.name, *[request.asked["audio_lang"]] * 2) for at, request in zip(which, asked)]
         new = [key for key in dict.fromkeys(keys) if key not in heard]
         if new:
-            prompts = self.head.prompts(self.loaded, [key[2] for key in new])
             grammar = grammar_of(spec, self.loaded.tokenizer)
-            found = clips.answer([key[0] for key in new], prompts, grammar, self.config.search_options(spec))
+            found = self.head.write(clips, [key[0] for key in new], [key[2] for key in new], grammar)
             heard.update(zip(new, found, strict=True))
         texts, answers = [""] * len(asked), [heard[key] for key in keys]
         for language in dict.fromkeys(key[2] for key in keys):

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import grammar_of
-from qwen_audio.infer.search import SearchOptions
+from qwen_audio.infer.grammar import Grammar, grammar_of
+from qwen_audio.infer.options import InferenceConfig
+from qwen_audio.infer.search import Hypothesis, SearchOptions
 from qwen_audio.registry import nearest
-from qwen_audio.task_spec import load_tasks
+from qwen_audio.task_spec import TaskSpec, load_tasks
 
 Word = tuple[str, float, float, float]  # text, start and end in seconds, confidence from 0 to 1
 
@@ -45,7 +46,70 @@ class TimestampHead:
         )
 
 
-class Aligner(TimestampHead):
+class Hearing(TimestampHead):
+    """Base of heads that answer from a batch of clips as the decoder has heard them, which they may share.
+
+    Attributes:
+        search: how the decoder writes, instead of ``beam_size`` and ``ctc_weight``; None leaves it to these.
+
+    Args:
+        task: the task whose prompt is asked; None takes the first that fits.
+        beam_size, ctc_weight: how its answer is searched, see SearchOptions.
+    """
+
+    search: InferenceConfig | None = None
+
+    def __init__(self, task: str | None, beam_size: int = 1, ctc_weight: float = 0.0):
+        super().__init__()
+        self.task, self.beam_size, self.ctc_weight = task, beam_size, ctc_weight
+
+    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
+        """See TimestampHead. Raises: ValueError if the model was not trained on the head's task."""
+        return self.words_of(loaded, [audio], [language])[0]
+
+    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[Word]]:
+        """See TimestampHead; the clips are heard as one batch."""
+        return self.words_in(self.hear(loaded, audios, languages), languages)
+
+    def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
+        """The words of clips that were heard, by this head or another of the model."""
+        raise NotImplementedError
+
+    def spec(self, trained: list[str]) -> TaskSpec:
+        """The task whose prompt is asked, of those that the model was trained on.
+
+        Raises:
+            ValueError: if none of them is.
+        """
+        raise NotImplementedError
+
+    def hear(self, loaded, audios: list[np.ndarray], languages: list[str]) -> Clips:
+        """The clips, encoded and read by the decoder up to where a task is asked."""
+        waves = [torch.from_numpy(np.asarray(audio, dtype=np.float32)) for audio in audios]
+        return Clips(loaded, waves, [len(wave) for wave in waves], self.prompts(loaded, languages))
+
+    def prompts(self, loaded, languages: list[str]) -> list[list[int]]:
+        """The prompt of the head's task in each language. Raises: ValueError as ``spec``."""
+        spec = self.spec(loaded.tasks)
+        rows = [{"audio_lang": language, "text_lang": language} for language in languages]
+        return [loaded.tokenizer.encode_pieces(spec.prompt_pieces(row)) for row in rows]
+
+    def write(
+        self, clips: Clips, which: list[int], languages: list[str], grammar: Grammar
+    ) -> list[Hypothesis]:
+        """What the decoder writes of clips, asked the head's task.
+
+        Args:
+            which: the clip of each language.
+        """
+        spec = self.spec(clips.loaded.tasks)
+        options = SearchOptions(self.beam_size, self.ctc_weight, max_new_tokens=spec.max_new_tokens)
+        if self.search:
+            options = self.search.search_options(spec)
+        return clips.answer(which, self.prompts(clips.loaded, languages), grammar, options)
+
+
+class Aligner(Hearing):
     """Base of heads that find the times of words already known: transcribed first, or given.
 
     Args:
@@ -54,58 +118,34 @@ class Aligner(TimestampHead):
     """
 
     def __init__(self, task: str = "asr", beam_size: int = 1, ctc_weight: float = 0.0):
-        super().__init__()
-        self.task, self.beam_size, self.ctc_weight = task, beam_size, ctc_weight
+        super().__init__(task, beam_size, ctc_weight)
 
     def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[Word]]:
         """Times of the words (qwen_audio/words.py: split_words) of a text a clip; none of an empty text."""
         raise NotImplementedError
 
-    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
-        """See TimestampHead. Raises: ValueError if the model was not trained to transcribe."""
-        return self.words_of(loaded, [audio], [language])[0]
-
-    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[Word]]:
-        """See TimestampHead; transcribes and aligns the clips as one batch, encoded once."""
-        clips, prompts = self._clips(loaded, audios, languages)
-        return self.times(clips, self._transcribe(clips, prompts), languages)
+    def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
+        """See Hearing; transcribes and aligns."""
+        texts = self.transcribe(clips, list(range(len(languages))), languages)
+        return self.times(clips, texts, languages)
 
     def align(
         self, loaded, audios: list[np.ndarray], texts: list[str], languages: list[str]
     ) -> list[list[Word]]:
         """See TimestampHead."""
-        return self.times(self._clips(loaded, audios, languages)[0], texts, languages)
+        return self.times(self.hear(loaded, audios, languages), texts, languages)
 
-    def both(
-        self, loaded, audios: list[np.ndarray], texts: list[str], languages: list[str]
-    ) -> tuple[list[list[Word]], list[list[Word]]]:
-        """What ``words_of`` and ``align`` give for the same clips, encoded once."""
-        clips, prompts = self._clips(loaded, audios, languages)
-        written = self._transcribe(clips, prompts)
-        return self.times(clips, written, languages), self.times(clips, texts, languages)
-
-    def prompts(self, loaded, languages: list[str]) -> list[list[int]]:
-        """The transcribing task's prompt in each language.
-
-        Raises:
-            ValueError: if the model was not trained on that task.
-        """
-        if self.task not in loaded.tasks:
-            raise ValueError(
-                f"timestamp_head_conf.task: the model was not trained on {self.task!r}"
-                f"{nearest(self.task, loaded.tasks)}"
-            )
-        spec = load_tasks()[self.task]
-        rows = [{"audio_lang": language, "text_lang": language} for language in languages]
-        return [loaded.tokenizer.encode_pieces(spec.prompt_pieces(row)) for row in rows]
-
-    def _transcribe(self, clips: Clips, prompts: list[list[int]]) -> list[str]:
-        spec, tokenizer = load_tasks()[self.task], clips.loaded.tokenizer
-        options = SearchOptions(self.beam_size, self.ctc_weight, max_new_tokens=spec.max_new_tokens)
-        answers = clips.answer(list(range(len(prompts))), prompts, grammar_of(spec, tokenizer), options)
+    def transcribe(self, clips: Clips, which: list[int], languages: list[str]) -> list[str]:
+        """The model's own text of clips; ``which`` is the clip of each language."""
+        tokenizer = clips.loaded.tokenizer
+        answers = self.write(clips, which, languages, grammar_of(self.spec(clips.loaded.tasks), tokenizer))
         return [tokenizer.decode(answer.tokens).strip() for answer in answers]
 
-    def _clips(self, loaded, audios, languages) -> tuple[Clips, list[list[int]]]:
-        prompts = self.prompts(loaded, languages)
-        waves = [torch.from_numpy(np.asarray(audio, dtype=np.float32)) for audio in audios]
-        return Clips(loaded, waves, [len(wave) for wave in waves], prompts), prompts
+    def spec(self, trained: list[str]) -> TaskSpec:
+        """See Hearing."""
+        if self.task not in trained:
+            raise ValueError(
+                f"timestamp_head_conf.task: the model was not trained on {self.task!r}"
+                f"{nearest(self.task, trained)}"
+            )
+        return load_tasks()[self.task]

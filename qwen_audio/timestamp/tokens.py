@@ -3,18 +3,15 @@
 import functools
 import math
 
-import numpy as np
-import torch
-
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.search import Hypothesis, SearchOptions
-from qwen_audio.task_spec import WORDS, load_tasks
-from qwen_audio.timestamp.head import TimestampHead, Word
+from qwen_audio.infer.search import Hypothesis
+from qwen_audio.task_spec import WORDS, TaskSpec, load_tasks
+from qwen_audio.timestamp.head import Hearing, Word
 from qwen_audio.timestamp.word_times import WordTimes
 from qwen_audio.tokenizer import Tokenizer
 
 
-class Tokens(TimestampHead):
+class Tokens(Hearing):
     """The paper's way: ``<|0.12|>hello<|0.48|>``, decoded under a grammar that admits nothing malformed.
 
     A word's confidence is the mean probability of its tokens, the times left out.
@@ -26,25 +23,17 @@ class Tokens(TimestampHead):
     """
 
     def __init__(self, task: str | None = None, beam_size: int = 1, ctc_weight: float = 0.0):
-        self.task, self.beam_size, self.ctc_weight = task, beam_size, ctc_weight
+        super().__init__(task, beam_size, ctc_weight)
 
-    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
-        """See TimestampHead. Raises: ValueError if the model was not trained to write word times."""
-        return self.words_of(loaded, [audio], [language])[0]
-
-    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[Word]]:
-        """See TimestampHead; the clips are answered as one batch."""
-        spec, tokenizer = self._spec(loaded.tasks), loaded.tokenizer
-        rows = [{"audio_lang": language, "text_lang": language} for language in languages]
-        prompts = [tokenizer.encode_pieces(spec.prompt_pieces(row)) for row in rows]
-        waves = [torch.from_numpy(np.asarray(audio, dtype=np.float32)) for audio in audios]
+    def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
+        """See Hearing."""
+        tokenizer = clips.loaded.tokenizer
         grammar = _grammar(tokenizer)
-        options = SearchOptions(self.beam_size, self.ctc_weight, max_new_tokens=spec.max_new_tokens)
-        clips = Clips(loaded, waves, [len(wave) for wave in waves], prompts)
-        answers = clips.answer(list(range(len(waves))), prompts, grammar, options)
+        answers = self.write(clips, list(range(len(languages))), languages, grammar)
         return [_words(answer, grammar, tokenizer) for answer in answers]
 
-    def _spec(self, trained: list[str]):
+    def spec(self, trained: list[str]) -> TaskSpec:
+        """See Hearing."""
         timed = {name: spec for name, spec in load_tasks().items() if spec.target == WORDS}
         for name in [self.task] if self.task else timed:
             if name in timed and name in trained:

@@ -75,3 +75,12 @@ def test_the_systems_that_time_words_get_every_test_set_and_a_set_to_pick_heads_
     assert recipe.run(*heads, "--nj", "3", "--ngpu", "0")[2] == []
     (recipe.folder / "exp/pretrain_default/decode/.done7").unlink()
     assert names(recipe.run(*heads)[2]) == ["time_words", "score"]
+
+
+def test_words_are_timed_with_the_inference_configuration_and_again_where_they_were_decoded_again(recipe):
+    (recipe.folder / "conf/decode.yaml").write_text("beam_size: 4\n")
+    options = ["--word_heads", "ctc", "--word_args", "--dtype bfloat16"]
+    called = recipe.run(*options)[2]
+    assert called[-2].endswith(" --config conf/decode.yaml --dtype bfloat16")
+    (recipe.folder / "exp/pretrain_default/decode/one_test/.done7").unlink()
+    assert names(recipe.run(*options)[2]) == ["decode", "time_words", "score"]

@@ -16,7 +16,7 @@ from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import Request, batches, task_of
 from qwen_audio.infer.search import SearchOptions
-from qwen_audio.model_folder import export_model
+from qwen_audio.model_folder import export_model, weights_id
 from qwen_audio.task_spec import load_tasks
 
 SPECS = load_tasks()
@@ -194,6 +194,8 @@ def test_the_command_decodes_a_folder_with_a_configuration(loaded, ctc_tokens, t
     run("decode", [*map(str, arguments), "--config", str(tmp_path / "decode.yaml"), "--format", "txt"])
     said = capsys.readouterr().out
     assert "5 texts (asr 3, lid 2) of 3 utterances" in said
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert summary["model"] == weights_id(tmp_path / "run")
     rows = read_rows(tmp_path / "out")
     assert len(rows) == 5
     spoken = {row["utt"]: row["hyp"].split() for row in rows if row["task"] == "asr" and row["hyp"].strip()}

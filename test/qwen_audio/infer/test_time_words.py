@@ -6,7 +6,14 @@ import pytest
 import soundfile
 
 from qwen_audio.cli import run
-from qwen_audio.infer.time_words import Clip, head_systems, make_batches, read_clips, time_words
+from qwen_audio.infer.clips import Clips
+from qwen_audio.infer.grammar import grammar_of
+from qwen_audio.infer.load import LoadedModel
+from qwen_audio.infer.options import InferenceConfig
+from qwen_audio.infer.search import SearchOptions
+from qwen_audio.infer.time_words import make_batches, read_clips, time_words
+from qwen_audio.infer.word_systems import Clip, head_systems
+from qwen_audio.task_spec import load_tasks
 from qwen_audio.timestamp.attention import Attention
 from qwen_audio.words import parse_words
 
@@ -78,11 +85,10 @@ def test_the_texts_are_the_words_without_silences_and_in_chinese_without_blanks(
 def test_a_batch_has_one_language_and_a_bounded_length():
     lengths = [(5, "en"), (30, "zh"), (30, "en"), (29, "en"), (28, "en"), (1, "zh")]
     clips = [Clip(f"{n}", "srwt", "", 16000 * s, lang, "x") for n, (s, lang) in enumerate(lengths)]
-    found = [[clip.utt for clip in batch] for batch in make_batches(clips)]
+    found = [[clip.utt for clip in batch.clips] for batch in make_batches(clips)]
     assert found == [["0", "4", "3", "2"], ["5", "1"]]
     clips.append(Clip("6", "srwt", "", 16000 * 30, "en", "x"))
-    assert [len(batch) for batch in make_batches(clips)] == [4, 1, 2]
-    assert [len(batch) for batch in make_batches(clips, alone=True)] == [1] * 7
+    assert [len(batch.clips) for batch in make_batches(clips)] == [4, 1, 2]
 
 
 def test_a_head_times_its_own_words_and_the_given_ones(loaded, sounds, tmp_path):
@@ -97,12 +103,76 @@ def test_a_head_times_its_own_words_and_the_given_ones(loaded, sounds, tmp_path)
     assert given == [text.split() for text in texts]
 
 
-def test_hearing_once_gives_what_transcribing_and_aligning_give(loaded, sounds):
-    texts, languages = ["please leave", "the dog", "one", "two", "a tone"], ["en"] * 5
-    head = Attention()
-    written, aligned = head.both(loaded, sounds, texts, languages)
-    assert written == head.words_of(loaded, sounds, languages)
-    assert aligned == head.align(loaded, sounds, texts, languages)
+@pytest.fixture
+def five(sounds, tmp_path):
+    """Function (what the model said, by utterance) -> the clips u0 to u4."""
+    examples = [timed(f"u{n}", [[0.0, 0.1, word] for word in ("please", "leave")]) for n in range(5)]
+    dump = make_dump(tmp_path / "dump", examples, {f"u{n}": sound for n, sound in enumerate(sounds)})
+    return lambda said=None: read_clips(dump, {(utt, "en"): text for utt, text in (said or {}).items()})
+
+
+def said_in(path):
+    rows = [row for row in rows_of(path / "hyp.jsonl") if row["text"] == "decoded"]
+    return {row["utt"]: [word for _, _, word in parse_words(row["hyp"]) or []] for row in rows}
+
+
+def test_words_that_the_model_decoded_before_are_not_decoded_again(loaded, five, tmp_path, monkeypatch):
+    written = []
+    whole = Attention.transcribe
+
+    def transcribe(self, clips, which, languages):
+        written.extend(which)
+        return whole(self, clips, which, languages)
+
+    monkeypatch.setattr(Attention, "transcribe", transcribe)
+    time_words(five(), tmp_path / "fresh", head_systems(["attention"], lambda: loaded))
+    assert len(written) == 5
+    said = {"u0": "please wait", "u1": "", "u2": "the dog", "u3": "one two", "u4": "a tone"}
+    time_words(five(said), tmp_path / "known", head_systems(["attention"], lambda: loaded))
+    assert len(written) == 5 and said_in(tmp_path / "known/attention") == {
+        u: t.split() for u, t in said.items()
+    }
+    time_words(five({"u0": "please wait"}), tmp_path / "some", head_systems(["attention"], lambda: loaded))
+    expected = said_in(tmp_path / "fresh/attention") | {"u0": ["please", "wait"]}
+    assert len(written) == 9 and said_in(tmp_path / "some/attention") == expected
+
+
+def test_the_heads_of_a_model_share_what_it_heard_and_wrote(loaded, five, tmp_path, monkeypatch):
+    heard, answered = [], []
+    hear, answer = LoadedModel.hear, Clips.answer
+    monkeypatch.setattr(
+        LoadedModel, "hear", lambda self, clips: heard.append(len(clips)) or hear(self, clips)
+    )
+    monkeypatch.setattr(
+        Clips, "answer", lambda self, which, *rest: answered.append(len(which)) or answer(self, which, *rest)
+    )
+    outside = f"{__name__}:Other"
+    systems = head_systems(["attention", outside, "tokens"], lambda: loaded)
+    assert time_words(five(), tmp_path / "heads", systems) == {"attention": 5, outside: 5, "tokens": 5}
+    assert heard == [5] and answered == [5, 5]  # transcripts, and the words with times of the head tokens
+    both = [said_in(tmp_path / "heads" / name) for name in ("attention", outside)]
+    assert both[0] == both[1] and any(both[0].values())
+
+
+class Other(Attention):
+    pass
+
+
+def test_the_words_are_searched_as_the_configuration_says(loaded, five, sounds, tmp_path):
+    asked = InferenceConfig(
+        tasks={"asr": {"beam_size": 2, "max_new_tokens": 2}, "srwt": {"max_new_tokens": 3}}
+    )
+    systems = head_systems(["attention", "tokens"], lambda: loaded, search=asked)
+    time_words(five(), tmp_path / "heads", systems)
+    head, languages = Attention(), ["en"] * 5
+    grammar = grammar_of(load_tasks()["asr"], loaded.tokenizer)
+    options = SearchOptions(beam_size=2, max_new_tokens=2)
+    answers = head.hear(loaded, sounds, languages).answer(
+        list(range(5)), head.prompts(loaded, languages), grammar, options
+    )
+    expected = {f"u{n}": loaded.tokenizer.decode(answer.tokens).split() for n, answer in enumerate(answers)}
+    assert said_in(tmp_path / "heads/attention") == expected and any(expected.values())
+    assert max(map(len, said_in(tmp_path / "heads/tokens").values())) == 1
 
 
 def test_a_head_that_the_model_cannot_give_is_told_and_left_out(loaded, capsys):

@@ -155,6 +155,17 @@ def test_the_command_transcribes_a_recording_with_the_models_timestamp_head(
     assert f"{len(words)} words in 1 recordings, 2 s of audio" in capsys.readouterr().out
 
 
+def test_recordings_are_decoded_as_the_configuration_says_of_the_heads_task(model, recordings, tmp_path):
+    (tmp_path / "decode.yaml").write_text("tasks: {asr: {max_new_tokens: 1}}\n")
+    arguments = ["--model", model, "--audio", recordings("a.wav", 1.0), "--language", "en"]
+    arguments += ["--timestamp_head", "attention", "--output", str(tmp_path)]
+    run("decode", arguments)
+    whole = (tmp_path / "a.txt").read_text().strip()
+    run("decode", [*arguments, "--config", str(tmp_path / "decode.yaml")])
+    cut = (tmp_path / "a.txt").read_text().strip()
+    assert whole.startswith(cut) and len(cut) < len(whole)
+
+
 def test_a_folder_of_pretrained_weights_is_taken_for_a_whisper_and_another_for_a_run(model, tiny_llm):
     assert load_speech_model(model, "cpu", "float32").tasks == ["asr", "srwt", "mna", "lid"]
     with pytest.raises(ValueError, match="is a llama, no Whisper"):

@@ -114,8 +114,8 @@ def test_an_empty_text_has_no_words(loaded, sounds):
 
 def test_it_transcribes_where_no_text_is_given(llm, sounds):
     words = Attention().words_of(llm, sounds[:2], ["en", "en"])
-    clips, prompts = Attention()._clips(llm, sounds[:2], ["en", "en"])
-    written = Attention()._transcribe(clips, prompts)
+    clips = Attention().hear(llm, sounds[:2], ["en", "en"])
+    written = Attention().transcribe(clips, [0, 1], ["en", "en"])
     assert any(written) and [[word[0] for word in row] for row in words] == [text.split() for text in written]
 
 

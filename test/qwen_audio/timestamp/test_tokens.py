@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-import qwen_audio.timestamp.tokens as head_module
+import qwen_audio.timestamp.head as head_module
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.search import Hypothesis
 from qwen_audio.registry import component_class
@@ -15,6 +15,7 @@ class Says:
         self.given, self.heard = answer, heard
 
     def __call__(self, loaded, clips, samples, prompts):
+        self.loaded = loaded
         self.heard.update(samples=samples, prompt=loaded.tokenizer.decode(prompts[0]))
         return self
 
