@@ -10,9 +10,9 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import get_font_names
 
 from qwen_audio.align.aligner import WordAligner
+from qwen_audio.align.fonts import ADVICE, drawing_boxes, fonts_for
 from qwen_audio.align.model import Model
 from qwen_audio.align.transcripts import Transcript, read_transcripts
 from qwen_audio.audio import HOP_SECONDS, N_MELS, SAMPLE_RATE
@@ -29,9 +29,6 @@ COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#C
 INCHES_PER_SECOND, NARROWEST, WIDEST = 1.6, 8.0, 60.0  # 0.3 s are as wide as eight letters
 TOKEN_INCHES = 0.15  # a line of small print
 DPI = 100
-# Fonts with Chinese characters; of those installed the letters are taken that the usual font lacks
-CHINESE = ("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "PingFang SC",
-           "Droid Sans Fallback", "Microsoft YaHei", "Unifont")  # fmt: skip
 
 Drawn = tuple[Transcript, list[Word], str]  # its words, or none and the reason
 
@@ -40,6 +37,8 @@ def plot_data(
     data: Path, which: str, output: Path, aligner: WordAligner | None = None, language: str | None = None
 ) -> Iterator[str]:
     """Draw utterances of a data directory; yields of each the file written, or why there is none.
+
+    At the end it yields what letters no installed font has, if there are such: they are drawn as boxes.
 
     Args:
         which: an utterance, where ``output`` is a PNG; where it is a folder, a number: the first so many.
@@ -60,7 +59,7 @@ def plot_data(
     else:
         found = (drawn for drawn in _known(data, language) if not single or drawn[0].utt == which)
         chosen = islice(found, 1 if single else int(which))
-    count = 0
+    count, lacking = 0, set()
     for transcript, words, reason in chosen:
         count += 1
         if reason and single:
@@ -71,25 +70,33 @@ def plot_data(
         path = output if single else output / Path(flac_name(0, transcript.utt)).with_suffix(".png").name
         path.parent.mkdir(parents=True, exist_ok=True)
         attended = aligner.attended(transcript) if isinstance(aligner, Model) else None
-        draw(transcript.wave(), words, transcript.utt, attended).savefig(path)
+        figure, without_font = draw(transcript.wave(), words, transcript.utt, attended)
+        with drawing_boxes():
+            figure.savefig(path)
+        lacking.update(without_font)
         yield str(path)
     if not count:
         spoken = f" in {language}" if language else ""
         raise ValueError(
             f"{data}: no {which if single else 'utterance'}{spoken} {'' if aligner else 'with words'}"
         )
+    if lacking:
+        yield f"drawn as boxes, because no installed font has them: {''.join(sorted(lacking))}; {ADVICE}"
 
 
-def draw(wave: np.ndarray, words: list[Word], title: str, attended: Attended | None = None) -> Figure:
-    """The picture of a clip; x is seconds in every panel.
+def draw(
+    wave: np.ndarray, words: list[Word], title: str, attended: Attended | None = None
+) -> tuple[Figure, str]:
+    """The picture of a clip, x being seconds in every panel; and the letters that no installed font has.
 
     Shapes: wave (N,) in ±1 at 16 kHz.
     """
     seconds = len(wave) / SAMPLE_RATE
     width = min(max(INCHES_PER_SECOND * seconds, NARROWEST), WIDEST)
     heights = [1.2, 2.0, 0.7] + ([TOKEN_INCHES * (len(attended.tokens) + 1) + 0.4] if attended else [])
-    fonts = ["DejaVu Sans", *(name for name in CHINESE if name in get_font_names())]
-    with matplotlib.rc_context({"font.family": fonts, "font.size": 8}):
+    tokens = [token.decode("utf-8", "replace") for token in attended.tokens] if attended else []
+    fonts, lacking = fonts_for("".join([title, *tokens, *(word for _, _, word in words)]))
+    with drawing_boxes(), matplotlib.rc_context({"font.family": fonts, "font.size": 8}):
         figure = Figure((width, sum(heights) + 0.8), DPI, layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
@@ -97,7 +104,7 @@ def draw(wave: np.ndarray, words: list[Word], title: str, attended: Attended | N
         _spectrogram(panels[1], wave)
         _words(panels[2], words)
         if attended:
-            _attention(panels[3], attended)
+            _attention(panels[3], attended, tokens)
         for panel in panels[:2]:
             for number, (start, end, _) in enumerate(words):
                 colour = COLOURS[number % len(COLOURS)]
@@ -110,7 +117,7 @@ def draw(wave: np.ndarray, words: list[Word], title: str, attended: Attended | N
         panels[0].set_xlim(0, seconds)
         panels[-1].set_xlabel("seconds")
         figure.draw_without_rendering()  # while the fonts are chosen
-    return figure
+    return figure, lacking
 
 
 def _waveform(panel: Axes, wave: np.ndarray) -> None:
@@ -121,7 +128,7 @@ def _waveform(panel: Axes, wave: np.ndarray) -> None:
 def _spectrogram(panel: Axes, wave: np.ndarray) -> None:
     features, frames = log_mel(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))
     extent = (0, int(frames[0]) * HOP_SECONDS, 0, N_MELS)
-    panel.imshow(features[0].T, origin="lower", aspect="auto", extent=extent, cmap="Greys")
+    panel.imshow(features[0].T.numpy(), origin="lower", aspect="auto", extent=extent, cmap="Greys")
     panel.set_ylabel("mel band")
 
 
@@ -136,14 +143,13 @@ def _words(panel: Axes, words: list[Word]) -> None:
     panel.set_ylabel("words")
 
 
-def _attention(panel: Axes, attended: Attended) -> None:
+def _attention(panel: Axes, attended: Attended, tokens: list[str]) -> None:
     count, frames = attended.matrix.shape
     last = frames * attended.frame
     panel.imshow(attended.matrix, aspect="auto", extent=(0, last, count, 0), cmap="Greys")
     starts = best_path(attended.matrix) * attended.frame
     rows = np.arange(count) + 0.5
     panel.stairs(rows, np.append(starts, last), baseline=None, color=COLOURS[5], linewidth=1.2)
-    tokens = [token.decode("utf-8", "replace") for token in attended.tokens]
     panel.set_yticks(rows, [*tokens, "end"], parse_math=False, fontsize=7)
     panel.set_ylabel("attention, and the path")
 

@@ -2,6 +2,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from qwen_audio.align import fonts
 from qwen_audio.align.aligner import build_aligner
 from qwen_audio.align.plot import DPI, INCHES_PER_SECOND, draw, plot_data
 from qwen_audio.timestamp.attention import Attended
@@ -19,7 +20,7 @@ def spans(panel):
 
 
 def test_every_panel_has_the_words_where_they_are_spoken():
-    waveform, spectrogram, words = draw(WAVE, WORDS, "u").axes
+    waveform, spectrogram, words = draw(WAVE, WORDS, "u")[0].axes
     times = [(start, end) for start, end, _ in WORDS]
     assert spans(waveform) == spans(spectrogram) == spans(words) == times
     labels = [(text.get_position()[0], text.get_text()) for text in words.texts]
@@ -30,7 +31,7 @@ def test_every_panel_has_the_words_where_they_are_spoken():
 def test_the_spectrogram_lies_under_the_sound_it_shows():
     wave = np.zeros(8 * 16000, np.float32)
     wave[48000:64000] = np.sin(np.arange(16000))  # from 3 to 4 s
-    image = draw(wave, [], "u").axes[1].images[0]
+    image = draw(wave, [], "u")[0].axes[1].images[0]
     left, right, *_ = image.get_extent()
     loud = np.flatnonzero(image.get_array().mean(0) > image.get_array().mean())
     seconds = left + (loud + 0.5) / image.get_array().shape[1] * (right - left)
@@ -40,7 +41,7 @@ def test_the_spectrogram_lies_under_the_sound_it_shows():
 def test_attention_is_drawn_with_the_path_that_gave_the_times():
     weights = np.kron(np.eye(3), np.ones((1, 4)))[None]  # three places, each heard in four frames of 0.5 s
     attended = Attended(weights, [b"plea", b"se"], np.ones(2), ["please"], 0.5, 6.0)
-    panel = draw(WAVE, WORDS, "u", attended).axes[3]
+    panel = draw(WAVE, WORDS, "u", attended)[0].axes[3]
     assert [label.get_text() for label in panel.get_yticklabels()] == ["plea", "se", "end"]
     (path,) = panel.patches
     steps, edges, _ = path.get_data()
@@ -71,6 +72,18 @@ def test_with_an_aligner_its_words_are_drawn_and_the_directory_stays(make_data, 
         "b: no words to draw: not in the dictionary: Xyzzyx",
     ]
     assert (data / "examples.jsonl").read_bytes() == before and not (data / "align_rejected.tsv").exists()
+
+
+def test_letters_that_no_font_has_are_named_once_without_a_warning_each(
+    make_data, tmp_path, recwarn, monkeypatch
+):
+    monkeypatch.setattr(fonts, "_installed", tuple)
+    strange = [(0.5, 1.0, "知"), (1.0, 1.5, "please"), (1.5, 2.0, "道")]
+    data = make_data({"a": None, "b": None}, [row("a", words=strange), row("b", words=strange)])
+    *drawn, said = plot_data(data, "2", tmp_path)
+    assert drawn == [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert said.startswith("drawn as boxes, because no installed font has them: 知道; install")
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
 
 
 @pytest.mark.parametrize(
