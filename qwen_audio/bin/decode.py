@@ -28,6 +28,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from qwen_audio.data.word_writers import FORMATS
+    from qwen_audio.infer.arguments import add_place_arguments
 
     parser.add_argument(
         "--model", required=True, help="folder of the trained run, as stage 5 leaves it; or of a Whisper"
@@ -57,10 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="of recordings: seconds heard at once, 28 by default; as long as training clips were",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument(
-        "--dtype", default="float32", help="float32, or bfloat16: faster on a CPU with AMX or a GPU"
-    )
+    add_place_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -81,6 +79,7 @@ def _decode_set(args: argparse.Namespace) -> None:
 
     import torch
 
+    from qwen_audio.infer.arguments import place_of
     from qwen_audio.infer.decode import choose, decode, report
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.transcribe import check_formats, write_hypotheses
@@ -88,11 +87,12 @@ def _decode_set(args: argparse.Namespace) -> None:
 
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
-    loaded = load_model(args.model, args.device, args.dtype)
+    loaded = load_model(args.model, **place_of(args))
     tasks = choose(loaded, data, args.tasks)
     if args.format:
         check_formats(args.format, tasks, specs)
-    summary = decode(loaded, data, args.output, config, specs, tasks, weights_id(args.model))
+    label = " ".join(filter(None, (weights_id(args.model), args.dtype, args.quantize)))
+    summary = decode(loaded, data, args.output, config, specs, tasks, label)
     print(f"{args.output}: {report(summary)}")
     if args.format:
         print(f"{args.output}: {write_hypotheses(Path(args.output), args.format, specs)}")
@@ -102,6 +102,7 @@ def _decode_recordings(args: argparse.Namespace) -> None:
     if not args.language:
         raise ValueError("--audio needs --language, the code of the language spoken, such as en")
 
+    from qwen_audio.infer.arguments import place_of
     from qwen_audio.infer.long_audio import WINDOW_SECONDS
     from qwen_audio.infer.options import load_inference_config
     from qwen_audio.infer.transcribe import check_recordings, load_speech_model, transcribe
@@ -110,7 +111,7 @@ def _decode_recordings(args: argparse.Namespace) -> None:
     window = WINDOW_SECONDS if args.window is None else args.window
     check_recordings(args.audio, args.language, window)
     search = load_inference_config(args.config, load_tasks()) if args.config else None
-    loaded = load_speech_model(args.model, args.device, args.dtype)
+    loaded = load_speech_model(args.model, **place_of(args))
     head = loaded.timestamp_head(args.timestamp_head, search)
     formats = args.format or ["txt"]
     summary = transcribe(loaded, head, args.audio, args.language, window, Path(args.output), formats)

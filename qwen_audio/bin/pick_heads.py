@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", default="srwt", help="whose examples have the word times")
     parser.add_argument("--count", type=int, default=6, help="heads to pick at most")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--dtype", default="float32", help="float32 or bfloat16")
+    parser.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -152,6 +152,8 @@ def initial_rows(base: Tensor, names: list[str]) -> Tensor:
 
     Shapes: base (V, E) -> (len(names), E).
     """
+    if base.is_meta:  # shapes alone
+        return base.new_empty(len(names), base.shape[1])
     generator = torch.Generator().manual_seed(0)
     base = base.detach().float()
     spread = base.std()

@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from qwen_audio.build import DTYPES, build_model
 from qwen_audio.config import GIVEN, load_config
+from qwen_audio.decoder.quantize import check_quantize, quantize_decoder
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import task_of
+from qwen_audio.infer.weights import empty_parameters, merge_lora, place, settle
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, backbones, tied
+from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, backbones
 from qwen_audio.registry import SLOTS, check_options, component_class, nearest
 from qwen_audio.tokenizer import Tokenizer
+
+LOAD_DTYPES = {**DTYPES, "float16": torch.float16}  # training in float16 would need its loss scaled
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class LoadedModel:
 
     Attributes:
         tasks: names of the tasks it was trained on, such as ``asr``.
-        dtype: of the decoder's weights; with bfloat16 the encoder computes under autocast.
+        dtype: of the decoder's weights; in half precision the encoder computes under autocast.
     """
 
     model: AudioLLM
@@ -100,33 +103,44 @@ class LoadedModel:
         return found
 
 
-def load_model(folder: str | Path, device: str = "cpu", dtype: str = "float32") -> LoadedModel:
+def load_model(
+    folder: str | Path, device: str = "cpu", dtype: str = "float32", quantize: str | None = None
+) -> LoadedModel:
     """The model that ``export_model`` wrote; pretrained weights of its backbones are not needed.
 
-    LoRA matrices are added to the weights they belong to: the same function with a third of the products.
+    LoRA matrices are merged. The weights are in memory once, in their final type, and beside them at most one layer.
 
     Args:
-        dtype: ``bfloat16`` is several times faster where the CPU has AMX (or on a GPU), and rounds more.
+        dtype: of the decoder; ``bfloat16`` is several times faster than ``float32`` where the CPU has AMX (or on a
+            GPU), and rounds more; ``float16`` is for GPUs that do not know bfloat16.
+        quantize: ``8bit`` or ``4bit`` keeps the LLM's linear layers so, by bitsandbytes; ``dtype`` is what they
+            compute in (qwen_audio/decoder/quantize.py).
 
     Raises:
-        ValueError: if a file or tensor is missing, left over or of another shape; names the first few.
+        ValueError: if a file or tensor is missing, left over or of another shape; names the first few. Or if the LLM
+            cannot be quantised.
     """
     folder = Path(folder)
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype!r}{nearest(dtype, DTYPES)}")
+    if dtype not in LOAD_DTYPES:
+        raise ValueError(f"dtype {dtype!r}{nearest(dtype, LOAD_DTYPES)}")
+    if quantize is not None:
+        check_quantize(quantize)
     for name in (CONFIG, RUN, WEIGHTS):
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name} is missing; stage 5 writes it (the folder of a trained run)")
     config = load_config(folder / CONFIG)
     run = json.loads((folder / RUN).read_text(encoding="utf-8"))
     tokenizer = Tokenizer(folder / TOKENIZER)
-    model = build_model(_from_here(config, folder), tokenizer, run["ctc_tokens"], len(run["tasks"]))
-    _place(model, folder / WEIGHTS)
-    _merge_lora(model)
+    with empty_parameters():
+        model = build_model(_from_here(config, folder), tokenizer, run["ctc_tokens"], len(run["tasks"]))
+    place(model, folder / WEIGHTS)
+    merge_lora(model)
+    if quantize is not None:
+        quantize_decoder(model.decoder, quantize, LOAD_DTYPES[dtype], device)
+    settle(model, LOAD_DTYPES[dtype])
     model.requires_grad_(False).eval().to(device)
-    model.decoder.to(DTYPES[dtype])
     tasks = list(dict.fromkeys(map(task_of, run["tasks"])))
-    return LoadedModel(model, tokenizer, config, tasks, device, DTYPES[dtype])
+    return LoadedModel(model, tokenizer, config, tasks, device, LOAD_DTYPES[dtype])
 
 
 def _from_here(config: dict, folder: Path) -> dict:
@@ -135,39 +149,3 @@ def _from_here(config: dict, folder: Path) -> dict:
     for slot in backbones(config):
         config[f"{slot}_conf"].update(model=str(folder / slot), pretrained=False)
     return config
-
-
-def _place(model: torch.nn.Module, path: Path) -> None:
-    """Copy every tensor of the file into ``model``; see load_model."""
-    state = model.state_dict()
-    with safe_open(path, "pt") as stored:
-        found = set(stored.keys())
-        missing = [names[0] for names in tied(state) if not found & set(names)]
-        surplus = sorted(found - set(state))
-        if missing or surplus:
-            raise ValueError(
-                f"{path} does not fit its {CONFIG}: {_some('missing', missing)},"
-                f" {_some('left over', surplus)}; export the run again"
-            )
-        for name in sorted(found):
-            tensor = stored.get_tensor(name)
-            if tensor.shape != state[name].shape:
-                raise ValueError(
-                    f"{path}: {name} is {tuple(tensor.shape)}, {CONFIG} builds {tuple(state[name].shape)};"
-                    " export the run again"
-                )
-            state[name].copy_(tensor)
-
-
-def _merge_lora(model: torch.nn.Module) -> None:
-    for parent in list(model.modules()):
-        for name, layer in list(parent.named_children()):
-            if hasattr(layer, "lora_A"):
-                layer.merge()
-                setattr(parent, name, layer.get_base_layer())
-
-
-def _some(what: str, names: list[str]) -> str:
-    return f"{len(names)} tensors {what}" + (
-        f" ({', '.join(names[:3])}{', …' * (len(names) > 3)})" if names else ""
-    )

@@ -6,9 +6,9 @@ from transformers import AutoConfig, GenerationConfig
 
 from qwen_audio.audio import HOP, SAMPLE_RATE
 from qwen_audio.backbone import resolve
-from qwen_audio.build import DTYPES, build_model
+from qwen_audio.build import build_model
 from qwen_audio.config import DEFAULTS, check_config, merge
-from qwen_audio.infer.load import LoadedModel
+from qwen_audio.infer.load import LOAD_DTYPES, LoadedModel
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_PAD, LANGUAGES, tag
 from qwen_audio.task_fields import Pieces
@@ -58,20 +58,24 @@ class WhisperTokenizer(Tokenizer):
         return known
 
 
-def load_whisper(model: str, device: str = "cpu", dtype: str = "float32") -> LoadedModel:
+def load_whisper(
+    model: str, device: str = "cpu", dtype: str = "float32", quantize: str | None = None
+) -> LoadedModel:
     """Whisper ``model`` with the ``attention`` timestamp head; its one task is asr.
 
     Every clip is heard with silence behind it up to 30 s, as Whisper was trained.
 
     Args:
         model: hub name or folder of a transformers Whisper model.
-        dtype: ``float32`` or ``bfloat16``.
+        dtype: ``float32``, ``bfloat16`` or ``float16``.
 
     Raises:
-        ValueError: if the model is no Whisper, or the dtype unknown.
+        ValueError: if the model is no Whisper, the dtype unknown, or ``quantize`` given: there is no LLM.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype {dtype!r}{nearest(dtype, DTYPES)}")
+    if quantize is not None:
+        raise ValueError(f"quantize {quantize}: {model} is a Whisper, which holds no LLM; leave it out")
+    if dtype not in LOAD_DTYPES:
+        raise ValueError(f"dtype {dtype!r}{nearest(dtype, LOAD_DTYPES)}")
     shape = AutoConfig.from_pretrained(resolve(model))
     if shape.model_type != "whisper":
         raise ValueError(f"{model} is a {shape.model_type}, no Whisper; name one such as openai/whisper-base")
@@ -93,5 +97,5 @@ def load_whisper(model: str, device: str = "cpu", dtype: str = "float32") -> Loa
         tokenizer = WhisperTokenizer(folder, getattr(generation, "is_multilingual", True))
     built = build_model(config, tokenizer)
     built.requires_grad_(False).eval().to(device)
-    built.decoder.to(DTYPES[dtype])
-    return LoadedModel(built, tokenizer, config, ["asr"], device, DTYPES[dtype])
+    built.decoder.to(LOAD_DTYPES[dtype])
+    return LoadedModel(built, tokenizer, config, ["asr"], device, LOAD_DTYPES[dtype])

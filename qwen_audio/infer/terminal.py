@@ -9,6 +9,7 @@ from typing import TextIO
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.ffmpeg import any_blocks
+from qwen_audio.infer.arguments import add_place_arguments, place_of
 from qwen_audio.registry import nearest
 
 COMMANDS = {
@@ -128,10 +129,7 @@ def typed_lines() -> Iterator[str]:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the commands that talk to a model."""
     parser.add_argument("model", help="folder of the trained model, such as exp/sft_default")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument(
-        "--dtype", default="float32", help="float32, or bfloat16: faster on a CPU with AMX or a GPU"
-    )
+    add_place_arguments(parser)
     parser.add_argument(
         "--beam-size", "--beam_size", type=int, default=1, metavar="N", help="1 is greedy search"
     )
@@ -148,7 +146,7 @@ def open_terminal(args: argparse.Namespace) -> Terminal:
     for name in ("beam_size", "max_new_tokens"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} is {getattr(args, name)}; write a whole number from 1 on")
-    session = load(args.model, args.device, args.dtype).chat(
+    session = load(args.model, **place_of(args)).chat(
         beam_size=args.beam_size, max_new_tokens=args.max_new_tokens
     )
     terminal = Terminal(session, sys.stdout, sys.stderr)

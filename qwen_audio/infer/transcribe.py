@@ -46,14 +46,16 @@ def check_recordings(paths: list[str], language: str, window_seconds: float) -> 
             )
 
 
-def load_speech_model(model: str, device: str, dtype: str) -> LoadedModel:
+def load_speech_model(
+    model: str, device: str = "cpu", dtype: str = "float32", quantize: str | None = None
+) -> LoadedModel:
     """The model of a trained run's folder, or, if ``model`` is a folder of pretrained weights, that Whisper.
 
     Raises:
         ValueError: as load_model and load_whisper.
     """
     pretrained = (Path(resolve(model)) / "config.json").is_file()
-    return (load_whisper if pretrained else load_model)(model, device, dtype)
+    return (load_whisper if pretrained else load_model)(model, device, dtype, quantize)
 
 
 def transcribe(

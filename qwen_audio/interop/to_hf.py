@@ -14,9 +14,11 @@ from qwen_audio.task_spec import load_tasks
 CARD = "README.md"
 
 
-def from_pretrained(name: str, device: str = "cpu", dtype: str = "float32") -> LoadedModel:
+def from_pretrained(
+    name: str, device: str = "cpu", dtype: str = "float32", quantize: str | None = None
+) -> LoadedModel:
     """The model in folder ``name``, or of that name on the hub; options and Raises: as load_model."""
-    return load_model(fetch(name), device, dtype)
+    return load_model(fetch(name), device, dtype, quantize)
 
 
 def export(source: str | Path, folder: str | Path) -> None:

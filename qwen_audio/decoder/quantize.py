@@ -1,0 +1,79 @@
+"""The linear layers of an LLM in 8 or 4 bits, by bitsandbytes."""
+
+import logging
+
+import torch
+
+from qwen_audio.decoder.hf_causal_lm import HfCausalLm
+from qwen_audio.registry import nearest
+
+KINDS = ("8bit", "4bit")
+OUTLIER = 6.0  # activations above are multiplied unquantised, as LLM.int8() has it (arXiv:2208.07339)
+
+
+def check_quantize(kind: str) -> None:
+    """Raises: ValueError if ``kind`` is none of KINDS, or bitsandbytes is not installed."""
+    if kind not in KINDS:
+        raise ValueError(f"quantize {kind!r}{nearest(kind, KINDS)}")
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError:
+        raise ValueError(f"quantize {kind} needs bitsandbytes: pip install bitsandbytes") from None
+
+
+def quantize_decoder(decoder: torch.nn.Module, kind: str, dtype: torch.dtype, device: str = "cpu") -> None:
+    """Replace every linear layer of the LLM by one that keeps its weight in ``kind``, one after another.
+
+    Embeddings, norms and the output projection keep theirs. 4bit: NF4 with its scales quantised too
+    (arXiv:2305.14314); 8bit: LLM.int8().
+
+    Args:
+        dtype: that 4-bit layers compute in.
+        device: where the weights are quantised and stay.
+
+    Raises:
+        ValueError: if the decoder is no ``hf_causal_lm``.
+    """
+    logging.getLogger("bitsandbytes").setLevel(
+        logging.ERROR
+    )  # it would warn that an optional kernel is missing
+    if not isinstance(decoder, HfCausalLm):
+        name = type(decoder).__name__
+        raise ValueError(f"quantize {kind}: {name} holds no LLM, hf_causal_lm does; leave it out")
+    head = decoder.lm.get_output_embeddings()
+    for parent in list(decoder.lm.modules()):
+        for name, layer in list(parent.named_children()):
+            if type(layer) is torch.nn.Linear and layer is not head:
+                setattr(parent, name, _quantized(layer, kind, dtype).to(device))
+
+
+def stored_bytes(module: torch.nn.Module) -> int:
+    """Memory that its weights take, the scales of quantised ones included; tied ones once."""
+    total = 0
+    for parameter in module.parameters():
+        total += parameter.nbytes
+        state = getattr(parameter, "quant_state", None)
+        for scales in (state, getattr(state, "state2", None)):
+            total += (
+                sum(x.nbytes for x in vars(scales).values() if isinstance(x, torch.Tensor)) if scales else 0
+            )
+        total += parameter.SCB.nbytes if getattr(parameter, "SCB", None) is not None else 0
+    return total
+
+
+def _quantized(layer: torch.nn.Linear, kind: str, dtype: torch.dtype) -> torch.nn.Module:
+    from bitsandbytes import nn
+
+    shape = {"input_features": layer.in_features, "output_features": layer.out_features}
+    weight = layer.weight.detach().to(dtype)
+    with torch.device("meta"):  # its own weight is replaced at once
+        if kind == "4bit":
+            made = nn.Linear4bit(**shape, bias=False, compute_dtype=dtype, quant_type="nf4")
+        else:
+            made = nn.Linear8bitLt(**shape, bias=False, has_fp16_weights=False, threshold=OUTLIER)
+    if kind == "4bit":
+        made.weight = nn.Params4bit(weight, requires_grad=False, quant_type="nf4", module=made)
+    else:
+        made.weight = nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False)
+    made.bias = layer.bias
+    return made.requires_grad_(False)
