@@ -108,7 +108,7 @@ def load_model(
 ) -> LoadedModel:
     """The model that ``export_model`` wrote; pretrained weights of its backbones are not needed.
 
-    LoRA matrices are merged. The weights are in memory once, in their final type, and beside them at most one layer.
+    LoRA matrices are merged. Memory holds the weights once, in their final type; what is read of the file can be dropped.
 
     Args:
         dtype: of the decoder; ``bfloat16`` is several times faster than ``float32`` where the CPU has AMX (or on a

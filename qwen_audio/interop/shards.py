@@ -1,5 +1,6 @@
 """Weights of a released checkpoint, a tensor at a time: safetensors or .bin, in one file or in shards."""
 
+import gc
 import hashlib
 import json
 import zipfile
@@ -49,6 +50,8 @@ def read_tensors(files: list[Path]) -> Iterator[tuple[str, Tensor]]:
             else:
                 state = torch.load(file, "cpu", weights_only=True, mmap=zipfile.is_zipfile(file))
                 yield from state.items()
+                del state
+                gc.collect()  # what torch.load leaves behind refers to itself, and to the whole shard
         except (OSError, ValueError):
             raise
         except Exception as error:  # of the two formats' own kinds
