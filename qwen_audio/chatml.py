@@ -9,6 +9,7 @@
     The person says in English, "hello".<|im_end|>
 
 The supervised fine-tuning format of Qwen-Audio (arXiv:2311.07919, section 3.3), as its released model reads it.
+Qwen2-Audio was tuned with a blank after "Audio 1:"; its tokenizer says so (``audio_label``).
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ def encode_message(message: Message, first_audio: int, tokenizer: Tokenizer) -> 
     pieces, text, audios = [], "", []
     for part in message.parts:
         if isinstance(part, Audio):
-            text += f"Audio {first_audio + len(audios)}:"
+            text += tokenizer.audio_label.format(first_audio + len(audios))
             audios.append(part.audio)
             pieces += [(text, False), (AUDIO_BEGIN, True), (AUDIO_PAD, True), (AUDIO_END, True)]
             text = "\n"

@@ -8,6 +8,7 @@ from qwen_audio.backbone import resolve
 from qwen_audio.tags import AUDIO_PAD, SPECIAL_TOKENS, split_tags, tag, time_tag
 
 META = "qwen_audio.json"  # beside the tokenizer's own files
+AUDIO_LABEL = "Audio {}:"  # what a dialogue says before an audio, where META names nothing else
 END = tag("endoftext")
 WHISPER_MARK = tag("startofprev")  # only Whisper's vocabulary has it
 SPACE_MARK = "\u2581"  # sentencepiece writes a space like this; where a text holds it, it is spelt in bytes
@@ -22,6 +23,7 @@ class Tokenizer:
 
     Attributes:
         base_size: ids below it belong to the base; from it on stand ``new_tokens``.
+        audio_label: what stands before an audio in a dialogue, with a place for its number.
     """
 
     def __init__(self, folder: str | Path):
@@ -33,6 +35,7 @@ class Tokenizer:
         self.folder = folder
         self.base_size: int = meta["base_size"]
         self.new_tokens: list[str] = meta["new_tokens"]
+        self.audio_label: str = meta.get("audio_label", AUDIO_LABEL)
         self._base = _SentencePiece(folder) if meta["kind"] == "sentencepiece" else _HuggingFace(folder)
         found = {name: self._base.token_id(name) for name in SPECIAL_TOKENS}
         self._ids = {name: number for name, number in found.items() if number is not None}
@@ -172,6 +175,13 @@ def build_from_hub(model: str, out: str | Path) -> None:
     tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in new])
     tokenizer.save_pretrained(out)
     _write_meta(out, "hugging_face", base_size, new)
+
+
+def set_audio_label(folder: str | Path, label: str) -> None:
+    """Let dialogues in the tokenizer of ``folder`` name an audio by ``label``, such as ``Audio {}: ``."""
+    file = Path(folder) / META
+    meta = json.loads(file.read_text()) | {"audio_label": label}
+    file.write_text(json.dumps(meta, ensure_ascii=False) + "\n")
 
 
 def _add_whisper_times(tokenizer, model: str) -> None:

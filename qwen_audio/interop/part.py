@@ -29,6 +29,7 @@ class Part:
         finish: (tensors by our names, id of a special token) -> None; what names cannot say.
         tasks: tasks it has learned in the form of recipes/tasks, and DIALOGUES.
         home: a model folder of ours, where the source was exported from one: all but the weights is taken there.
+        audio_label: what stands before an audio in its dialogues, where that is not AUDIO_LABEL.
         joined: whether the rows of new tokens stand in the embedding, as ``join_rows`` puts them for an export.
     """
 
@@ -42,6 +43,7 @@ class Part:
     finish: Callable[[dict[str, Tensor], Callable[[str], int]], None] | None = None
     tasks: list[str] = field(default_factory=list)
     home: Path | None = None
+    audio_label: str | None = None
     joined: bool = False
 
 

@@ -13,6 +13,7 @@ from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD
 
 TOKENS = {"<|AUDIO|>": AUDIO_PAD, "<|audio_bos|>": AUDIO_BEGIN, "<|audio_eos|>": AUDIO_END}
 ENCODER_CONF = {"pad_to": 30, "attend_padding": False, "final_norm": False}
+LABEL = "Audio {}: "  # of its chat template
 FRONTEND_CONF = {"round_up": True}  # its processor counts a begun hop as a frame
 TENSORS = {  # as released
     "language_model.model.{rest}": "decoder.lm.model.{rest}",
@@ -57,5 +58,5 @@ def read(folder: Path, config: dict) -> Part:
     return Part(
         "Qwen2-Audio", folder, weight_files(folder), NameMap(OF_5_17 | TENSORS | NEWER), slots,
         {"encoder": encoder, "decoder": whole.text_config}, lambda out: rename_tokens(folder, TOKENS, out),
-        tasks=[DIALOGUES], home=home if home.is_dir() else None, joined=home.is_dir(),
+        tasks=[DIALOGUES], home=home if home.is_dir() else None, joined=home.is_dir(), audio_label=LABEL,
     )  # fmt: skip

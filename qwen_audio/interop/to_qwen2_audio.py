@@ -14,6 +14,7 @@ from qwen_audio.interop.stored import stored_tensors
 from qwen_audio.interop.tokens import rename_tokens
 from qwen_audio.model_folder import CONFIG
 from qwen_audio.registry import nearest
+from qwen_audio.tags import AUDIO_BEGIN
 
 SLOTS = {"frontend": "log_mel", "encoder": "whisper", "adapter": "pool_linear", "decoder": "hf_causal_lm"}
 OPTIONS = {  # what Qwen2-Audio's code is, beyond its components
@@ -73,7 +74,11 @@ def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) ->
     GenerationConfig(eos_token_id=_ends(ids), pad_token_id=ids.pad).save_pretrained(folder)
     rename_tokens(ids.folder, reverse(qwen2_audio.TOKENS), folder)
     extractor = WhisperFeatureExtractor(feature_size=audio.num_mel_bins)
-    Qwen2AudioProcessor(extractor, AutoTokenizer.from_pretrained(folder)).save_pretrained(folder)
+    processor = Qwen2AudioProcessor(extractor, AutoTokenizer.from_pretrained(folder))
+    begin = next(theirs for theirs, ours in qwen2_audio.TOKENS.items() if ours == AUDIO_BEGIN)
+    theirs, ours = (label.rpartition("{}")[2] + begin for label in (qwen2_audio.LABEL, ids.audio_label))
+    processor.chat_template = processor.chat_template.replace(theirs, ours)
+    processor.save_pretrained(folder)
     home = copy_home(source, folder)
     if (plain := _plain(built.config, leave_out)) != built.config:
         (home / CONFIG).write_text(

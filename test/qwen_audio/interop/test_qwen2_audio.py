@@ -6,6 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
 
+from qwen_audio.chatml import answer_head, encode_dialogue
+from qwen_audio.data.dialogue import Audio, Message, Text
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.free_text import FreeText
 from qwen_audio.infer.grammar import text_mask
@@ -170,3 +172,23 @@ def test_weights_are_stored_in_the_type_asked_for(qwen2_audio, tmp_path):
     assert torch.equal(stored["encoder.conv1.weight"], exact["audio_tower.conv1.weight"].bfloat16())
     with pytest.raises(ValueError, match="dtype 'bfloat'; did you mean 'bfloat16'"):
         import_model([qwen2_audio], tmp_path, dtype="bfloat")
+
+
+def test_a_dialogue_is_written_as_its_own_chat_template_does(imported, processor):
+    messages = [
+        {"role": "user", "content": [{"type": "audio", "audio_url": "a"}, {"type": "text", "text": "what"}]},
+        {"role": "assistant", "content": "a tone"},
+        {
+            "role": "user",
+            "content": [{"type": "audio", "audio_url": "b"}, {"type": "text", "text": "and this?"}],
+        },
+    ]
+    text = processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    assert "Audio 2: <|audio_bos|>" in text
+    ours = [
+        Message("user", (Audio("a"), Text("what"))),
+        Message("assistant", (Text("a tone"),)),
+        Message("user", (Audio("b"), Text("and this?"))),
+    ]
+    ids = encode_dialogue(ours, imported.tokenizer).ids + answer_head(imported.tokenizer)
+    assert ids == processor.tokenizer(text)["input_ids"]
