@@ -25,7 +25,9 @@ class Whisper(AbsEncoder):
         pretrained: load its weights; False starts from random ones of the same shape.
         pad_to: seconds, those of a window (30), or None.
         attend_padding: with ``pad_to``, whether attention reads the silence too: Whisper's does; that of
-            Qwen-Audio and Qwen2-Audio stops at the clip's end, so that just the convolutions hear it.
+            Qwen-Audio and Qwen2-Audio stops at the clip's end.
+        hear_padding: where attention stops at the clip's end, whether the convolutions hear the silence after it.
+            Those of Qwen-Audio hear at most a mel frame of it, where the clip has an odd number of them.
         keep_padding: with ``pad_to``, give all frames of the windows: Whisper's own decoder repeats itself
             without end where it does not see the silence after the words.
         final_norm: normalise the last layer's output; Qwen-Audio does it after pooling instead
@@ -43,6 +45,7 @@ class Whisper(AbsEncoder):
         pretrained: bool = True,
         pad_to: float | None = None,
         attend_padding: bool = True,
+        hear_padding: bool = True,
         keep_padding: bool = False,
         final_norm: bool = True,
     ):
@@ -68,6 +71,7 @@ class Whisper(AbsEncoder):
         self.window = 2 * config.max_source_positions  # mel frames
         self.pad_to = self.window * HOP if pad_to is not None else None  # samples
         self.attend_padding = attend_padding or pad_to is None
+        self.hear_padding = hear_padding
         self.keep_padding = keep_padding and pad_to is not None
         seconds = self.window * HOP / SAMPLE_RATE
         if pad_to not in (None, seconds):
@@ -115,6 +119,8 @@ class Whisper(AbsEncoder):
         longest = (mel.shape[1] + 1) // 2 if self.pad_to is None else int(frames.max())
         if not self.attend_padding:
             mel = mel[:, : 2 * longest + 1]  # all that the convolutions hear for the clips' own frames
+            if not self.hear_padding:
+                mel = mel * _valid(2 * frames, mel.shape[1])[..., None]
         hidden = torch.nn.functional.gelu(self.conv1(mel.transpose(1, 2)))
         if self.pad_to is None:
             hidden = hidden * _valid(lengths, hidden.shape[2])[:, None]  # what conv2 sees past a clip's end

@@ -14,7 +14,8 @@ from transformers import Qwen2Config
 from qwen_audio.interop.name_map import NameMap, under
 from qwen_audio.interop.part import DIALOGUES, Part, encoder_shape
 from qwen_audio.interop.shards import weight_files
-from qwen_audio.interop.tiktoken import convert
+from qwen_audio.interop.tiktoken import convert, read_ranks
+from qwen_audio.interop.token_list import FILE, audio_tokens
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, RELEASED
 from qwen_audio.task_spec import load_tasks
@@ -92,6 +93,7 @@ def read(folder: Path, config: dict) -> Part:
             "Qwen", folder, weight_files(folder), NameMap(LLM), slots, {"decoder": llm},
             lambda out: convert(ranks[0], specials, out),
         )  # fmt: skip
+    specials = _specials(folder, config, ranks[0])
     of_audio = _Keys(folder / "config.json", config["audio"], "audio.")
     width = of_audio("n_state")
     encoder = encoder_shape(
@@ -101,15 +103,40 @@ def read(folder: Path, config: dict) -> Part:
         "frontend": "log_mel",
         "frontend_conf": {"n_mels": encoder.num_mel_bins},
         "encoder": "whisper",
-        "encoder_conf": {"pad_to": 30, "attend_padding": False, "final_norm": False},
+        "encoder_conf": {
+            "pad_to": 30,
+            "attend_padding": False,
+            "hear_padding": False,
+            "final_norm": False,
+        },
         "adapter": "pool_linear",
         "adapter_conf": {"stride": 2},
     }
     return Part(
         "Qwen-Audio", folder, weight_files(folder), NameMap(LLM | AUDIO), slots,
-        {"encoder": encoder, "decoder": llm}, lambda out: convert(ranks[0], RELEASED, out), place_marks,
+        {"encoder": encoder, "decoder": llm}, lambda out: convert(ranks[0], specials, out), place_marks,
         [*sorted(load_tasks()), *([DIALOGUES] if _chats(folder) else [])],
     )  # fmt: skip
+
+
+def _specials(folder: Path, config: dict, ranks: Path) -> list[str]:
+    """Its special tokens in the order of their ids.
+
+    Raises:
+        ValueError: if they disagree with the id of ``<audio>`` in its config.json.
+    """
+    listed = audio_tokens(folder)
+    specials = RELEASED if listed is None else [*TEXT_SPECIALS, *listed]
+    begin, wanted = (
+        len(read_ranks(ranks)) + specials.index(AUDIO_BEGIN),
+        config["audio"].get("audio_start_id"),
+    )
+    if wanted not in (None, begin) and wanted < config["vocab_size"]:  # past it, it is of another vocabulary
+        raise ValueError(
+            f"{folder / 'config.json'}: audio.audio_start_id is {wanted}, {AUDIO_BEGIN} has id {begin} by the list of"
+            f" Qwen-Audio's tokens; put the checkpoint's own {FILE} beside it, which lists its tokens"
+        )
+    return specials
 
 
 def _chats(folder: Path) -> bool:

@@ -34,15 +34,21 @@ def write_checkpoint(
     """Write config.json, qwen.tiktoken and two .bin shards with their index; gives the tensors."""
     folder.mkdir()
     rows = len(ranks) + specials + SPARE
-    config = {
-        "model_type": "qwen", "vocab_size": rows, "hidden_size": WIDTH, "intermediate_size": 2 * FFN,
-        "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "seq_length": 2048, "layer_norm_epsilon": 1e-5,
-        "rotary_emb_base": 10000, "tie_word_embeddings": False,
+    config = {  # every key of the released one
+        "architectures": ["QWenLMHeadModel"], "auto_map": {"AutoConfig": "configuration_qwen.QWenConfig"},
+        "attn_dropout_prob": 0.0, "bf16": False, "fp16": True, "fp32": False, "emb_dropout_prob": 0.0,
+        "intermediate_size": 2 * FFN, "initializer_range": 0.02, "kv_channels": WIDTH // HEADS,
+        "layer_norm_epsilon": 1e-5, "model_type": "qwen", "hidden_size": WIDTH, "num_attention_heads": HEADS,
+        "num_hidden_layers": LAYERS, "max_position_embeddings": 8192, "no_bias": True, "onnx_safe": None,
+        "rotary_emb_base": 10000, "rotary_pct": 1.0, "scale_attn_weights": True, "seq_length": 2048,
+        "tie_word_embeddings": False, "tokenizer_type": "QWenTokenizer", "transformers_version": "4.31.0",
+        "use_cache": True, "vocab_size": rows, "use_dynamic_ntk": True, "use_logn_attn": True,
     }  # fmt: skip
     if audio:
         config["audio"] = {
             "n_mels": 80, "n_state": STATE, "n_layer": BLOCKS, "n_head": AUDIO_HEADS, "n_ctx": 1500,
             "output_dim": WIDTH, "avg_pool": True, "add_audio_bos_eos_token": True,
+            "audio_start_id": len(ranks) + specials - 2,
         }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     write_tiktoken(folder / "qwen.tiktoken", ranks)
@@ -88,3 +94,30 @@ def audio_shapes() -> dict[str, tuple]:
         shapes |= {f"{of}.mlp.0.weight": (4 * STATE, STATE), f"{of}.mlp.0.bias": (4 * STATE,)}
         shapes |= {f"{of}.mlp.2.weight": (STATE, 4 * STATE), f"{of}.mlp.2.bias": (STATE,)}
     return {f"transformer.audio.{name}": shape for name, shape in shapes.items()}
+
+
+def write_token_list(folder, extra: str) -> None:
+    """A tokenization_qwen.py that lists the tokens as the released ones do, and ``extra`` among them."""
+    from qwen_audio.tags import RELEASED
+
+    after = RELEASED[RELEASED.index("<|30.00|>") + 1 : RELEASED.index("<|midi_pitch_0|>")]
+    last = RELEASED[RELEASED.index("<|sonic|>") : -2]
+    (folder / "tokenization_qwen.py").write_text(
+        'import sys; sys.exit("this must not run")\n'
+        'LANGUAGES = {"en": "english", "zh": "chinese", "de": "german", "es": "spanish", "ko": "korean",\n'
+        '             "fr": "french", "ja": "japanese", "it": "italian"}\n'
+        "class QWenTokenizer:\n"
+        '    def __init__(self, file, errors="replace", audio_start_tag="<audio>", audio_end_tag="</audio>"):\n'
+        "        self.AUDIO_ST = (\n"
+        '            "[[[AUDIO:modality]]]", "<|startoftranscript|>", "<|startofanalysis|>", "<|translate|>",\n'
+        '            "<|transcribe|>", "<|caption|>", "<|keyword|>", "<|unknown|>",\n'
+        '            *[f"<|{lang}|>" for lang in LANGUAGES.keys()],\n'
+        '            "<|zh_tr|>", "<|notimestamps|>", "<|sil|>", "<|timestamps|>",\n'
+        '            *[f"<|{i * 0.01:.2f}|>" for i in range(3001)],\n'
+        f"            {', '.join(map(repr, after))},\n"
+        '            *[f"<|midi_pitch_{i}|>" for i in range(128)], "<|velocity|>",\n'
+        '            *[f"<|midi_velocity_{i}|>" for i in range(128)],\n'
+        f"            {', '.join(map(repr, [*last, extra]))},\n"
+        "            audio_start_tag, audio_end_tag,\n"
+        "        )\n"
+    )

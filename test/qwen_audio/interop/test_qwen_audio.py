@@ -98,15 +98,17 @@ def test_logits_are_those_of_the_layers_norm_and_head(released):
     torch.testing.assert_close(found[:, :known], expected[:, :known], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("samples", [480000, 16000])
+@pytest.mark.parametrize("samples", [480000, 16000, 16160, 16161])
 def test_audio_takes_the_released_way_encoder_pool_norm_projection(released, samples):
     weights, loaded = released
     wave = torch.randn(samples, generator=torch.Generator().manual_seed(0)) * 0.1
     mel, frames = loaded.model.frontend(wave[None], torch.tensor([samples]))
     of = {name.removeprefix("transformer.audio."): tensor for name, tensor in weights.items()}
+    after_cnn = (int(frames) - 1) // 2 + 1
+    mel = mel[:, : 2 * after_cnn]  # features of the clip in 30 s; the convolutions' own zeros follow
     x = gelu(conv1d(mel.transpose(1, 2), of["conv1.weight"], of["conv1.bias"], padding=1))
     x = gelu(conv1d(x, of["conv2.weight"], of["conv2.bias"], padding=1, stride=2))[0].T
-    x = (x + of["positional_embedding"])[: (int(frames) - 1) // 2 + 1]  # attention stops at the clip's end
+    x = x + of["positional_embedding"][:after_cnn]  # attention stops at the clip's end
     for i in range(layouts.BLOCKS):
         x = whisper_block(x, weights, i)
     pooled = x[: len(x) // 2 * 2].unflatten(0, (-1, 2)).mean(1)
@@ -147,6 +149,21 @@ def test_the_chat_model_is_known_by_the_form_it_was_tuned_in(released, ranks, tm
     (tmp_path / "chat/generation_config.json").write_text('{"chat_format": "chatml"}')
     import_model([tmp_path / "chat"], tmp_path / "out")
     assert "text" in load_model(tmp_path / "out").tasks and "text" not in released[1].tasks
+
+
+def test_a_token_that_only_this_checkpoint_has_moves_the_ids_after_it(ranks, tmp_path):
+    layouts.write_checkpoint(tmp_path / "chat", ranks, len(RELEASED) + 1, audio=True)
+    with pytest.raises(
+        ValueError, match=r"audio_start_id is \d+, <audio> has id \d+ .* own tokenization_qwen.py"
+    ):
+        import_model([tmp_path / "chat"], tmp_path / "out")
+    layouts.write_token_list(tmp_path / "chat", "<|own|>")
+    import_model([tmp_path / "chat"], tmp_path / "out")
+    tokenizer = load_model(tmp_path / "out").tokenizer
+    names = [*RELEASED[:-2], "<|own|>", *RELEASED[-2:]]
+    vocabulary = json.loads((tokenizer.folder / "tokenizer.json").read_text())["added_tokens"]
+    assert [token["content"] for token in vocabulary][: len(names)] == names
+    assert tokenizer.token_id("<audio>") == len(ranks) + len(RELEASED) - 1 and tokenizer.new_tokens == ADDED
 
 
 def test_the_text_model_alone_is_a_decoder(ranks, tiny_whisper, tmp_path):
