@@ -7,6 +7,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from qwen_audio.backbone import resolve
 from qwen_audio.decoder.causal import CausalDecoder, initial_rows
 from qwen_audio.decoder.lora import add_lora
+from qwen_audio.decoder.quantize import KINDS
+from qwen_audio.registry import nearest
 
 
 class HfCausalLm(CausalDecoder):
@@ -19,10 +21,12 @@ class HfCausalLm(CausalDecoder):
         pretrained: load its weights; False starts from random ones of the same shape.
         lora: options of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``; the base weights are then
             frozen. By default every linear layer gets an adapter.
+        quantize: ``8bit`` or ``4bit``: a training keeps the frozen linear layers so (qwen_audio/decoder/quantize.py).
+            What stage 5 writes is whole again: weights as they were before, and what was trained.
         gradient_checkpointing: recompute activations in the backward pass, for memory.
 
     Raises:
-        ValueError: if ``lora`` holds an option that peft does not have.
+        ValueError: if ``lora`` holds an option that peft does not have, or ``quantize`` is unknown.
     """
 
     def __init__(
@@ -32,9 +36,12 @@ class HfCausalLm(CausalDecoder):
         model: str,
         pretrained: bool = True,
         lora: dict | None = None,
+        quantize: str | None = None,
         gradient_checkpointing: bool = False,
     ):
         super().__init__()
+        if quantize is not None and quantize not in KINDS:
+            raise ValueError(f"decoder_conf.quantize {quantize!r}{nearest(quantize, KINDS)}")
         model = resolve(model)
         if pretrained:
             self.lm = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)

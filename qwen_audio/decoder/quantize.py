@@ -1,10 +1,7 @@
 """The linear layers of an LLM in 8 or 4 bits, by bitsandbytes."""
 
-import logging
-
 import torch
 
-from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.registry import nearest
 
 KINDS = ("8bit", "4bit")
@@ -21,10 +18,10 @@ def check_quantize(kind: str) -> None:
         raise ValueError(f"quantize {kind} needs bitsandbytes: pip install bitsandbytes") from None
 
 
-def quantize_decoder(decoder: torch.nn.Module, kind: str, dtype: torch.dtype, device: str = "cpu") -> None:
-    """Replace every linear layer of the LLM by one that keeps its weight in ``kind``, one after another.
+def quantize_llm(lm: torch.nn.Module, kind: str, dtype: torch.dtype, device: str = "cpu") -> None:
+    """Replace every linear layer of ``lm`` by one that keeps its weight in ``kind``, one after another.
 
-    Embeddings, norms and the output projection keep theirs. 4bit: NF4 with its scales quantised too
+    Embeddings, norms, the output projection and LoRA matrices keep theirs. 4bit: NF4 with its scales quantised too
     (arXiv:2305.14314); 8bit: LLM.int8().
 
     Args:
@@ -32,18 +29,17 @@ def quantize_decoder(decoder: torch.nn.Module, kind: str, dtype: torch.dtype, de
         device: where the weights are quantised and stay.
 
     Raises:
-        ValueError: if the decoder is no ``hf_causal_lm``.
+        ValueError: if a weight is to be trained.
     """
-    logging.getLogger("bitsandbytes").setLevel(
-        logging.ERROR
-    )  # it would warn that an optional kernel is missing
-    if not isinstance(decoder, HfCausalLm):
-        name = type(decoder).__name__
-        raise ValueError(f"quantize {kind}: {name} holds no LLM, hf_causal_lm does; leave it out")
-    head = decoder.lm.get_output_embeddings()
-    for parent in list(decoder.lm.modules()):
+    head = lm.get_output_embeddings()
+    for path, parent in list(lm.named_modules()):
         for name, layer in list(parent.named_children()):
-            if type(layer) is torch.nn.Linear and layer is not head:
+            if type(layer) is torch.nn.Linear and layer is not head and ".lora_" not in f"{path}.{name}":
+                if layer.weight.requires_grad:
+                    raise ValueError(
+                        f"decoder_conf.quantize: {kind} weights cannot be trained; add decoder_conf.lora, or"
+                        " freeze_param: [decoder]"
+                    )
                 setattr(parent, name, _quantized(layer, kind, dtype).to(device))
 
 
@@ -72,6 +68,8 @@ def _quantized(layer: torch.nn.Linear, kind: str, dtype: torch.dtype) -> torch.n
         else:
             made = nn.Linear8bitLt(**shape, bias=False, has_fp16_weights=False, threshold=OUTLIER)
     if kind == "4bit":
+        # else its CPU path would pack the weights anew: for whole blocks of 64 inputs alone, and not to train with
+        made.support_avx512bf16_for_cpu = False
         made.weight = nn.Params4bit(weight, requires_grad=False, quant_type="nf4", module=made)
     else:
         made.weight = nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from qwen_audio.build import DTYPES, build_model
 from qwen_audio.config import GIVEN, load_config
-from qwen_audio.decoder.quantize import check_quantize, quantize_decoder
+from qwen_audio.decoder.hf_causal_lm import HfCausalLm
+from qwen_audio.decoder.quantize import check_quantize, quantize_llm
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import task_of
 from qwen_audio.infer.weights import empty_parameters, merge_lora, place, settle
@@ -108,7 +109,7 @@ def load_model(
 ) -> LoadedModel:
     """The model that ``export_model`` wrote; pretrained weights of its backbones are not needed.
 
-    LoRA matrices are merged. Memory holds the weights once, in their final type; what is read of the file can be dropped.
+    LoRA matrices are merged. Memory holds the weights once, in their final type; pages of the file can be dropped.
 
     Args:
         dtype: of the decoder; ``bfloat16`` is several times faster than ``float32`` where the CPU has AMX (or on a
@@ -136,7 +137,11 @@ def load_model(
     place(model, folder / WEIGHTS)
     merge_lora(model)
     if quantize is not None:
-        quantize_decoder(model.decoder, quantize, LOAD_DTYPES[dtype], device)
+        if not isinstance(model.decoder, HfCausalLm):
+            raise ValueError(
+                f"quantize {quantize}: decoder {config['decoder']} holds no LLM, hf_causal_lm does; leave it out"
+            )
+        quantize_llm(model.decoder.lm, quantize, LOAD_DTYPES[dtype], device)
     settle(model, LOAD_DTYPES[dtype])
     model.requires_grad_(False).eval().to(device)
     tasks = list(dict.fromkeys(map(task_of, run["tasks"])))

@@ -20,8 +20,8 @@ _PREFIX = "step_"
 def model_tensors(model: nn.Module) -> dict[str, Tensor]:
     """Trained parameters and persistent buffers by name."""
     kept = {name for name, param in model.named_parameters() if param.requires_grad}
-    frozen = {name for name, _ in model.named_parameters(remove_duplicate=False)} - kept
-    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+    kept |= {name for name, _ in model.named_buffers()}  # no scales of quantised weights, which are neither
+    return {name: tensor for name, tensor in model.state_dict().items() if name in kept}
 
 
 def load_model_tensors(model: nn.Module, tensors: dict[str, Tensor], source: str | Path) -> None:

@@ -12,6 +12,7 @@ from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate, check_sets
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.decoder.quantize import check_quantize, quantize_llm
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, export_model, write_run
 from qwen_audio.tokenizer import Tokenizer
@@ -55,6 +56,9 @@ def train(
         cache = fill(model, [*sets, *valid], config, output.parent / "frame_cache", ranks)
         if ranks.rank == 0:
             print(f"frames come from {cache.folder}, without SpecAugment", file=sys.stderr, flush=True)
+    if kind := config["decoder_conf"].get("quantize"):
+        check_quantize(kind)
+        quantize_llm(model.decoder.lm, kind, DTYPES[config["train_dtype"]], ranks.device)
     store_frozen(model.decoder, DTYPES[config["train_dtype"]])
     frames_of = model.num_frames
     phases, batch = config["phases"], config["batch_conf"]
@@ -87,7 +91,7 @@ def build(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks: int)
 def store_frozen(module: torch.nn.Module, dtype: torch.dtype) -> None:
     """Keep the frozen weights of ``module`` in ``dtype``: half the memory in bf16, and no cast in every step."""
     for param in module.parameters():
-        if not param.requires_grad:
+        if not param.requires_grad and param.is_floating_point():  # quantised ones are integers
             param.data = param.data.to(dtype)
 
 

@@ -5,7 +5,7 @@ import torch
 
 from qwen_audio.build import build_model
 from qwen_audio.config import DEFAULTS, check_config, merge
-from qwen_audio.decoder.quantize import quantize_decoder, stored_bytes
+from qwen_audio.decoder.quantize import quantize_llm, stored_bytes
 from qwen_audio.infer.load import load_model
 from qwen_audio.model_folder import export_model
 
@@ -81,6 +81,19 @@ def test_a_quantised_model_answers(folder):
     assert isinstance(chat.ask("What is said?", audio=(torch.randn(8000).numpy() * 0.1, 16000)), str)
 
 
+@pytest.mark.parametrize("kind", ["4bit", "8bit"])
+def test_an_llm_of_any_width_is_quantised(tiny_model, kind):
+    whole, small = (tiny_model(decoder="frozen").decoder.lm.eval() for _ in range(2))
+    quantize_llm(small, kind, torch.float32)
+    layer, x = (
+        whole.model.layers[0].mlp.up_proj,
+        torch.randn(3, 32, generator=torch.Generator().manual_seed(0)),
+    )
+    with torch.inference_mode():
+        change = (small.model.layers[0].mlp.up_proj(x) - layer(x)).norm() / layer(x).norm()
+    assert 0 < change < 0.15
+
+
 def test_embeddings_norms_and_output_projection_are_not_quantised(folder):
     plain, small = (
         dict(load_model(folder, quantize=q).model.decoder.named_parameters()) for q in (None, "8bit")
@@ -98,8 +111,19 @@ def test_an_unknown_kind_and_a_missing_library_say_what_to_write(folder, monkeyp
         load_model(folder, quantize="4bit")
 
 
-def test_a_decoder_without_an_llm_is_named():
+def test_a_decoder_without_an_llm_is_named(tiny_whisper, tiny_tokenizer, tmp_path):
+    parts = {"encoder_conf": {"model": str(tiny_whisper)}, "decoder": "transformer"}
+    config = merge({**DEFAULTS, "phases": [{"steps": 1}]}, parts)
+    export_model(build_model(config, tiny_tokenizer), tiny_tokenizer, config, ["asr/en"], [], tmp_path)
     with pytest.raises(
-        ValueError, match="quantize 8bit: Linear holds no LLM, hf_causal_lm does; leave it out"
+        ValueError, match="quantize 8bit: decoder transformer holds no LLM, hf_causal_lm does; leave"
     ):
-        quantize_decoder(torch.nn.Linear(2, 2), "8bit", torch.float32)
+        load_model(tmp_path, quantize="8bit")
+
+
+def test_weights_that_would_be_trained_are_not_quantised(tiny_model):
+    lm = tiny_model(decoder="frozen", freeze_param=[]).decoder.lm
+    with pytest.raises(
+        ValueError, match=r"decoder_conf.quantize: 4bit weights cannot be trained; add decoder_conf.lora"
+    ):
+        quantize_llm(lm, "4bit", torch.float32)

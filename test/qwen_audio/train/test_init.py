@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from qwen_audio.decoder.quantize import quantize_llm
 from qwen_audio.infer.load import load_model
 from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.init import build_from, describe
@@ -98,3 +99,34 @@ def test_a_run_that_was_broken_off_ends_with_the_weights_of_a_whole_one(sft_conf
     again = load_file(run / "checkpoints/step_00000004/model.safetensors")
     assert whole.keys() == again.keys()
     assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+
+
+@pytest.mark.parametrize("kind", ["4bit", "8bit"])
+def test_lora_trains_over_a_quantised_llm_and_what_is_written_is_whole(
+    stage5, sft_config, dialogues, tmp_path, monkeypatch, kind
+):
+    kept = {}
+
+    def spy(lm, *options):
+        quantize_llm(lm, *options)
+        kept.update({name: param.dtype for name, param in lm.named_parameters() if "layers.0." in name})
+
+    monkeypatch.setattr("qwen_audio.train.run.quantize_llm", spy)
+    config = sft_config(decoder_conf={"lora": {"r": 3}, "quantize": kind})
+    train(config, [str(dialogues)], [str(dialogues)], tmp_path / "run", "cpu")
+    whole = {name for name, dtype in kept.items() if dtype == torch.float32}
+    assert whole == {name for name in kept if ".lora_" in name or "norm" in name}
+    assert len(kept) - len(whole) == 7
+    finish(tmp_path / "run")
+    written = load_file(tmp_path / "run/model.safetensors")
+    before = {
+        name: tensor for name, tensor in load_model(stage5).model.state_dict().items() if "_proj" in name
+    }
+    bases = {
+        name.replace(".base_layer.", "."): tensor for name, tensor in written.items() if ".lora_" not in name
+    }
+    assert before and all(torch.equal(bases[name], tensor) for name, tensor in before.items())
+    assert any(
+        tensor.abs().max() > 0 for name, tensor in written.items() if ".lora_B." in name
+    )  # they began as 0
+    train(config, [str(dialogues)], [str(dialogues)], tmp_path / "run", "cpu")  # a whole run is gone on with
