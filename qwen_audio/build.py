@@ -11,6 +11,20 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}  # that configur
 KEPT_WHEN_FROZEN = "decoder.new_"  # rows of new tokens train even where the LLM around them is frozen
 
 
+def fast_dtype(device: str) -> str:
+    """``bfloat16`` where the device multiplies it faster than float32, else ``float32``.
+
+    On a CPU with AVX512-BF16 the products of a 135 M LLM take a quarter to a third of the time, from 8 rows on.
+    """
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    return "bfloat16" if torch.backends.mkldnn.is_available() and _cpu_has_bf16() else "float32"
+
+
+def _cpu_has_bf16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), tasks: int = 1) -> AudioLLM:
     """The model that ``config`` (see qwen_audio/config.py) describes, frozen where it says so.
 

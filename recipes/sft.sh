@@ -39,19 +39,18 @@ make_dialogues() {  # make_dialogues SET NAME ARGUMENT...: dump/sft/NAME from th
 }
 
 answer() {  # the test dialogues, in stage 7
-    local set
-    for set in $(chat_test_sets); do
-        if begin 7 "$chat/decode/$set" "answer the dialogues of $set" "$answer_args" "$chat/.done6" "$sft/$set/.done6"; then
-            LD_PRELOAD=$allocator qwen-audio answer --model "$chat" --set "$sft/$set" --output "$chat/decode/$set" --num_threads "$nj" \
-                --device "$( ((ngpu)) && echo cuda || echo cpu)" $answer_args
-            finish
-        fi
-    done
+    local sets
+    mapfile -t sets < <(chat_test_sets)
+    if begin 7 "$chat/decode" "answer the test dialogues" "$answer_args" "$chat/.done6" $(done_files 6 "$sft" "${sets[@]}"); then
+        LD_PRELOAD=$allocator qwen-audio answer --model "$chat" --sets "${sets[@]/#/$sft/}" \
+            --output "$chat/decode" --num_threads "$nj" --device "$( ((ngpu)) && echo cuda || echo cpu)" $answer_args
+        finish
+    fi
 }
 
-chat_test_sets() { for set in "${test[@]}"; do echo "$set" "${set}_joined"; done; }
+chat_test_sets() { for set in "${test[@]}"; do printf '%s\n' "$set" "${set}_joined"; done; }
 
-chat_done_files() { [[ -z $has_chat ]] || done_files 7 "$chat/decode" $(chat_test_sets); }
+chat_done_files() { [[ -z $has_chat ]] || done_files 7 "$chat" decode; }
 
 chat_scores() {  # arguments of `qwen-audio score` for the chat model
     local set

@@ -1,10 +1,10 @@
-"""Stage 6: answer the last question of each dialogue of a set; the same command goes on where it was broken off.
+"""Stage 7: answer the last question of each dialogue of some sets; the same command goes on where it was broken off.
 
-Writes OUTPUT/answers.jsonl, a row a dialogue, and OUTPUT/summary.json.
+Writes OUTPUT/SET/answers.jsonl, a row a dialogue, and OUTPUT/summary.json.
 
 Example:
-    qwen-audio answer --model exp/sft_default --set dump/sft/asterisk_test \\
-        --output exp/sft_default/decode/asterisk_test
+    qwen-audio answer --model exp/sft_default --sets dump/sft/asterisk_test dump/sft/asterisk_test_joined \\
+        --output exp/sft_default/decode
 """
 
 import argparse
@@ -16,44 +16,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--model", required=True, help="folder of a model tuned for chat")
     parser.add_argument(
-        "--set", required=True, type=Path, help="folder with dialogues.jsonl, such as dump/sft/SET"
-    )
-    parser.add_argument("--output", required=True, help="folder to write")
-    parser.add_argument("--batch_size", type=int, default=32, help="dialogues answered at once")
+        "--sets", required=True, type=Path, nargs="+", metavar="SET",
+        help="folders with dialogues.jsonl, such as dump/sft/asterisk_test",
+    )  # fmt: skip
+    parser.add_argument("--output", required=True, help="folder to write; each set has one in it")
+    parser.add_argument("--batch_size", type=int, default=64, help="dialogues answered at once")
     parser.add_argument("--max_new_tokens", type=int, default=128, help="an answer is cut after this many")
     parser.add_argument("--beam_size", type=int, default=1, help="1 is greedy search")
     parser.add_argument("--num_threads", type=int, help="CPU threads; by default OMP_NUM_THREADS decides")
-    add_place_arguments(parser)
+    add_place_arguments(parser, dtype="auto")
 
 
 def main(args: argparse.Namespace) -> None:
     from qwen_audio.data.dialogue import read_dialogues
     from qwen_audio.data.tokenize_dialogues import DIALOGUES
 
-    path = args.set / DIALOGUES
-    dialogues = list(read_dialogues(path))
+    names = [folder.name for folder in args.sets]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--sets {' '.join(names)}: two have the same name; answer them in two calls")
+    sets = {folder.name: list(read_dialogues(folder / DIALOGUES)) for folder in args.sets}
 
     import torch
 
-    from qwen_audio.infer.answer_set import answer_set
+    from qwen_audio.infer.answer_sets import answer_sets
     from qwen_audio.infer.arguments import place_of
     from qwen_audio.infer.load import load_model
     from qwen_audio.model_folder import WEIGHTS
 
     if args.num_threads:
         torch.set_num_threads(args.num_threads)
-    loaded = load_model(args.model, **place_of(args))
+    place = place_of(args)
+    loaded = load_model(args.model, **place)
     label = " ".join(
         f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}"
-        for file in (Path(args.model) / WEIGHTS, path)
+        for file in (Path(args.model) / WEIGHTS, *(folder / DIALOGUES for folder in args.sets))
     )
     options = {"max_new_tokens": args.max_new_tokens, "beam_size": args.beam_size}
-    label += f" {args.dtype}"
-    if args.quantize:
-        label += f" {args.quantize}"
-    found = answer_set(loaded, dialogues, args.output, label, args.batch_size, **options)
+    label = " ".join(filter(None, (label, place["dtype"], place["quantize"])))
+    found = answer_sets(loaded, sets, args.output, label, args.batch_size, **options)
     print(
-        f"{args.output}: {found['dialogues']} answers in {found['seconds']:.0f} s; {found['looped']} looped,"
+        f"{args.output}: {found['dialogues']} answers in {found['seconds']:.0f} s ({place['dtype']}); {found['looped']} looped,"
         f" {found['cut']} cut at --max_new_tokens"
     )
 

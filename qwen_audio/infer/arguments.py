@@ -3,13 +3,21 @@
 import argparse
 
 
-def add_place_arguments(parser: argparse.ArgumentParser) -> None:
-    """--device, --dtype and --quantize, as load_model (qwen_audio/infer/load.py) takes them."""
+AUTO = "auto"
+
+
+def add_place_arguments(parser: argparse.ArgumentParser, dtype: str = "float32") -> None:
+    """--device, --dtype and --quantize, as load_model (qwen_audio/infer/load.py) takes them.
+
+    Args:
+        dtype: the default.
+    """
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument(
         "--dtype",
-        default="float32",
-        help="float32; bfloat16: faster on a CPU with AMX or a GPU; float16: for GPUs without bfloat16",
+        default=dtype,
+        help="float32, bfloat16, float16 (for GPUs without bfloat16), or auto: bfloat16 where the device has it, else"
+        f" float32; {dtype} by default",
     )
     parser.add_argument(
         "--quantize",
@@ -19,5 +27,8 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def place_of(args: argparse.Namespace) -> dict:
-    """Those arguments, as load_model names them."""
-    return {"device": args.device, "dtype": args.dtype, "quantize": args.quantize}
+    """Those arguments, as load_model names them; ``auto`` is resolved."""
+    from qwen_audio.build import fast_dtype
+
+    dtype = fast_dtype(args.device) if args.dtype == AUTO else args.dtype
+    return {"device": args.device, "dtype": dtype, "quantize": args.quantize}

@@ -1,9 +1,7 @@
-"""Talking to a model: a session of turns, and the answers to many dialogues at once."""
+"""Talking to a model: a session of turns."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import batched
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +27,7 @@ from qwen_audio.infer.chat_prompt import Prompt, make_prompt
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.long_audio import windows, words_of_recording
 from qwen_audio.infer.prefix import Prefix
-from qwen_audio.infer.search import search, search_stream
+from qwen_audio.infer.search import search_stream
 from qwen_audio.registry import nearest
 from qwen_audio.tags import LANGUAGES
 from qwen_audio.timestamp.head import Word
@@ -208,67 +206,6 @@ class ChatSession:
 
     def _forget_read(self) -> None:
         self._prefix, self._ids = Prefix.empty(1, self.loaded.device), []
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to a dialogue.
-
-    Attributes:
-        tokens: how many it has.
-        ended, looped: see Hypothesis.
-        dropped: messages at the dialogue's beginning that its prompt had no room for.
-    """
-
-    text: str
-    tokens: int
-    ended: bool
-    looped: bool
-    dropped: int
-
-
-def answer_dialogues(
-    loaded: LoadedModel, dialogues: Iterable[Dialogue], batch_size: int = 16, **options
-) -> Iterator[Answer]:
-    """Answers to the last question of each dialogue, in their order; an answer that stands there is not read.
-
-    A dialogue gets the answer that a ChatSession with the same turns gives, whatever its batch.
-
-    Args:
-        batch_size: dialogues answered at once.
-        options: as of ChatSession.
-
-    Raises:
-        ValueError: as of ChatSession, naming the dialogue.
-    """
-    model = ChatModel(loaded, options)
-    for batch in batched(dialogues, batch_size):
-        prompts, clips = [], []
-        for dialogue in batch:
-            try:
-                prompt, heard = _prompt(model, dialogue)
-            except ValueError as error:
-                raise ValueError(f"dialogue {dialogue.id}: {error}") from None
-            prompts.append(prompt)
-            clips += heard
-        prefix = _read_batch(model, prompts, clips)
-        found = search(model.decoder, prefix, model.grammar, prefix.lengths, model.end, model.options)
-        for prompt, answer in zip(prompts, found, strict=True):
-            yield Answer(model.text(answer), len(answer.tokens), answer.ended, answer.looped, prompt.dropped)
-
-
-def _prompt(model: ChatModel, dialogue: Dialogue) -> tuple[Prompt, list[Tensor]]:
-    """What is read of a dialogue, and its clips."""
-    messages = dialogue.messages[: len(dialogue.messages) - (dialogue.messages[-1].role == ASSISTANT)]
-    clips = [model.clip(audio) for message in messages for audio in message.audios]
-    frames = [int(model.loaded.model.num_frames(len(clip))) for clip in clips]
-    prompt = make_prompt(messages, frames, model.tokenizer, model.room)
-    return prompt, [clips[number] for number in prompt.audios]
-
-
-@torch.inference_mode()
-def _read_batch(model: ChatModel, prompts: list[Prompt], clips: list[Tensor]) -> Prefix:
-    return Prefix.start(model.decoder, model.inputs([prompt.ids for prompt in prompts], model.hear(clips)))
 
 
 def _place(sound: Sound) -> str | np.ndarray:

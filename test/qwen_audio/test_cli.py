@@ -11,8 +11,9 @@ def test_an_unknown_command_names_the_nearest(monkeypatch):
         cli.main()
 
 
-def test_a_command_may_be_written_with_a_hyphen(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["qwen-audio", "check-leak", "--help"])
+@pytest.mark.parametrize("name", ["check-leak", "check_leak"])
+def test_a_command_may_be_written_with_a_hyphen(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["qwen-audio", name, "--help"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 0 and "usage: qwen-audio check_leak" in capsys.readouterr().out

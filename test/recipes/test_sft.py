@@ -19,7 +19,7 @@ def test_a_fine_tuning_config_adds_the_chat_model_to_training_decoding_and_score
     configure_chat(recipe)
     status, output, called = recipe.run("--make_sft_args", "--langs en", "--answer_args", "--beam_size 2")
     assert status == 0, output
-    assert names(called) == WHOLE[:-2] + CHAT + ["decode", "answer", "answer", "score"]
+    assert names(called) == WHOLE[:-2] + CHAT + ["decode", "answer", "score"]
     trained, valid, *tests = [line for line in called if line.startswith("make_sft ")]
     assert trained.startswith("make_sft --data dump/raw/one_train --out dump/sft/one_train --text /")
     assert trained.endswith("recipes/chat/instructions.jsonl --langs en") and "--text" not in valid
@@ -32,7 +32,9 @@ def test_a_fine_tuning_config_adds_the_chat_model_to_training_decoding_and_score
         "--config conf/sft.yaml --init exp/pretrain_default --train dump/tokens_sft/one_train --valid"
         in train
     )
-    assert called[-2].startswith("answer --model exp/sft_default --set dump/sft/one_test_joined")
+    assert called[-2].startswith(
+        "answer --model exp/sft_default --sets dump/sft/one_test dump/sft/one_test_joined --output"
+    )
     assert called[-2].endswith("--beam_size 2")
     joined = "exp/sft_default/decode/one_test_joined:dump/sft/one_test_joined:dump/raw/one_test"
     assert (
@@ -47,7 +49,7 @@ def test_the_fine_tuning_follows_its_config_and_the_pre_trained_model_alone(reci
     configure_chat(recipe)
     recipe.run()
     (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 4}]\n")
-    assert names(recipe.run()[2]) == ["train", "average", "answer", "answer", "score"]
+    assert names(recipe.run()[2]) == ["train", "average", "answer", "score"]
     (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "grad_clip: 2.0\n")
     assert names(recipe.run("--stop_stage", "6")[2]) == ["stats", "train", "average", "train", "average"]
 

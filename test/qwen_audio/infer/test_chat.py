@@ -7,7 +7,7 @@ import soundfile
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.chatml import answer_head, encode_dialogue, encode_message
 from qwen_audio.data.dialogue import Dialogue, Message, Text, read_dialogues, write_dialogues
-from qwen_audio.infer.chat import answer_dialogues
+from qwen_audio.infer.answers import answer_dialogues
 from qwen_audio.timestamp.tokens import Tokens
 
 SHORT = {"max_new_tokens": 16}

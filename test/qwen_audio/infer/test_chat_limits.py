@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qwen_audio.data.dialogue import Dialogue, Message, Text
-from qwen_audio.infer.chat import answer_dialogues
+from qwen_audio.infer.answers import answer_dialogues
 from qwen_audio.infer.pretrained import load_whisper
 
 SHORT = {"max_new_tokens": 16}
