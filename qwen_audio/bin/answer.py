@@ -55,8 +55,8 @@ def main(args: argparse.Namespace) -> None:
     label = " ".join(filter(None, (label, place["dtype"], place["quantize"])))
     found = answer_sets(loaded, sets, args.output, label, args.batch_size, **options)
     print(
-        f"{args.output}: {found['dialogues']} answers in {found['seconds']:.0f} s ({place['dtype']}); {found['looped']} looped,"
-        f" {found['cut']} cut at --max_new_tokens"
+        f"{args.output}: {found['dialogues']} answers in {found['seconds']:.0f} s ({place['dtype']});"
+        f" {found['looped']} looped, {found['cut']} cut at --max_new_tokens"
     )
 
 

@@ -91,7 +91,7 @@ def _decode_set(args: argparse.Namespace) -> None:
     tasks = choose(loaded, data, args.tasks)
     if args.format:
         check_formats(args.format, tasks, specs)
-    label = " ".join(filter(None, (weights_id(args.model), args.dtype, args.quantize)))
+    label = " ".join(filter(None, (weights_id(args.model), args.quantize)))
     summary = decode(loaded, data, args.output, config, specs, tasks, label)
     print(f"{args.output}: {report(summary)}")
     if args.format:

@@ -18,6 +18,8 @@ from qwen_audio.score.files import PAIR, split_pair
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from qwen_audio.infer.arguments import add_place_arguments
+
     parser.add_argument("--decoded", required=True, nargs="+", metavar=PAIR,
                         help="folder to write to, and the prepared set")  # fmt: skip
     parser.add_argument("--heads", required=True, nargs="+",
@@ -28,8 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pick_on", type=Path, metavar="DUMP/SET",
                         help="set with word times to choose attention heads on; not one that is timed")  # fmt: skip
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16")
+    add_place_arguments(parser)
     parser.add_argument("--num_threads", type=int, default=1, help="CPU threads")
 
 
@@ -50,15 +51,19 @@ def main(args: argparse.Namespace) -> None:
 
     import torch
 
+    from qwen_audio.infer.arguments import place_of
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.own_words import own_words
     from qwen_audio.infer.word_systems import head_systems
     from qwen_audio.model_folder import weights_id
 
     torch.set_num_threads(args.num_threads)
-    loaded = load_model(args.model, args.device, args.dtype) if args.model else None
+    place = place_of(args)
+    loaded = load_model(args.model, **place) if args.model else None
     load = (lambda: loaded) if loaded else None
-    systems = head_systems(args.heads, load, args.pick_on, search, device=args.device, dtype=args.dtype)
+    systems = head_systems(
+        args.heads, load, args.pick_on, search, device=place["device"], dtype=place["dtype"]
+    )
     for decoded, dump in sets:
         clips = read_clips(dump, own_words(decoded, loaded, weights_id(args.model)) if loaded else None)
         counts = time_words(clips, decoded / "heads", systems)
