@@ -43,19 +43,24 @@ def real_clips(tmp_path_factory):
 
 
 @pytest.fixture
-def recipe():
-    """A copy of egs/multitask beside it, so that a user's own data and models there stay as they are."""
-    folder = ROOT / "egs" / f"test_{os.getpid()}"
-    shutil.copytree(
-        ROOT / "egs/multitask", folder, ignore=shutil.ignore_patterns("data", "dump", "exp", "downloads")
-    )
-    yield folder
-    shutil.rmtree(folder)
+def copied():
+    """Copies recipes beside them, so that a user's own data and models there stay as they are."""
+    folders = []
+
+    def copy(name: str) -> Path:
+        folders.append(ROOT / "egs" / f"test_{name}_{os.getpid()}")
+        work = shutil.ignore_patterns("data", "dump", "exp", "downloads")
+        return shutil.copytree(ROOT / "egs" / name, folders[-1], ignore=work)
+
+    yield copy
+    for folder in folders:
+        shutil.rmtree(folder)
 
 
 def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
-    real_clips, recipe, tiny_whisper, tiny_llm
+    real_clips, copied, tmp_path, tiny_whisper, tiny_llm
 ):
+    recipe = copied("multitask")
     corpus, programs = real_clips
     config = {
         "include": "pretrain.yaml",
@@ -90,7 +95,7 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
     ]  # fmt: skip
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:{programs}"}
 
-    def run():
+    def run(command=command, recipe=recipe):
         done = subprocess.run(
             list(map(str, command)), cwd=recipe, env=environment, capture_output=True, text=True, timeout=1800
         )
@@ -119,3 +124,19 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
 
     before = (model / "model.safetensors").stat().st_mtime_ns
     assert "stage 4" not in run() or (model / "model.safetensors").stat().st_mtime_ns == before
+
+    other = copied("librispeech")  # the trained model on a corpus of which the test part alone is there
+    chapter = tmp_path / "LibriSpeech/test-clean/84/121123"
+    chapter.mkdir(parents=True)
+    clip = next((recipe / "dump/raw/asterisk_test").rglob("*.flac"))
+    shutil.copy(clip, chapter / "84-121123-0000.flac")
+    (chapter / "84-121123.trans.txt").write_text("84-121123-0000 GO ON THEN\n")
+    evaluate = ["./run.sh", "--corpus", tmp_path / "LibriSpeech", "--eval_model", model, "--whisper", "none",
+                "--nj", "1", "--ngpu", "0"]  # fmt: skip
+    assert "test data alone" in run(evaluate, other)
+    rows = json.loads((other / "results.json").read_text())["rows"]
+    assert {(row["model"], row["set"], row["task"]) for row in rows} == {
+        ("pretrain_tiny", "librispeech_test_clean", "asr")
+    }
+    assert all(row["parts"]["words"] == 3 and row["baseline"] == 1.0 for row in rows)
+    assert not (other / "exp/tokenizer").exists()
