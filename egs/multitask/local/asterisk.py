@@ -124,12 +124,12 @@ def read_prompts(corpus: Path) -> tuple[dict[tuple[str, str], str], list[tuple[s
 
 
 def clean_text(key: str, published: str, lang: str) -> str:
-    """White space collapsed, a closing remark in brackets dropped; punctuation and case as published.
+    """White space collapsed, its own key before it and a closing remark in brackets dropped; else as published.
 
     Raises:
         ValueError: saying why the text cannot be what is heard.
     """
-    text = " ".join(published.split())
+    text = " ".join(published.split()).removeprefix(f"{key}:").strip()
     if TONES.match(key) or text.startswith(("[", "(", "<")) or not text:
         raise ValueError("no speech: the text describes a sound or is empty")
     text = re.sub(r"\s*(\[[^]]*\]|\([^)]*\))\.?$", "", text)

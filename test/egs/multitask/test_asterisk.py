@@ -99,6 +99,7 @@ def test_set_names_and_licence_are_written(prepared):
         ("x", "  Hello,   you. ", "Hello, you."),
         ("letters/at", "at [@]", "at"),
         ("x", "Fine? Yes.", "Fine? Yes."),
+        ("conf-menu", "conf-menu: Press 1 : now.", "Press 1 : now."),
     ],
 )
 def test_a_text_is_cleaned_to(key, published, text):
