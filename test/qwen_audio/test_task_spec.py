@@ -121,7 +121,7 @@ def test_no_prompt_is_that_of_another_task_nor_its_beginning():
 def test_a_baseline_that_needs_no_audio_writes_an_answer_of_the_task(task):
     spec = TASKS[task]
     if spec.baseline in ("majority", "constant"):
-        written = baseline_hypotheses(spec.baseline, spec, [spec.sample()] * 2, {"u": ""}, {})["u"]
+        written = baseline_hypotheses(spec.baseline, spec, [spec.sample()] * 2, {"u": ""}, {"u": 2.5})["u"]
         assert spec.parse(written) is not None
     else:
         assert spec.baseline in ("empty", "even_spacing")

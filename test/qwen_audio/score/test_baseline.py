@@ -120,3 +120,13 @@ def test_the_baseline_of_every_task_can_be_scored_with_each_of_its_metrics():
                 )
             except Absent as error:
                 assert metric == "cpwer" and "needs meeteval" in str(error)  # meeteval is not a requirement
+
+
+@pytest.mark.parametrize("task, metric, best", [("sd", "der", min), ("sed", "sed_segment", max)])
+def test_the_baseline_of_a_task_with_segments_is_better_than_silence(task, metric, best):
+    spec, row = TASKS[task], {"segments": [[0.0, 1.2, "1"], [1.0, 2.4, "2"]]}
+    name = baseline_name(spec, metric)
+    written = {side: hypotheses(side, task, [row], {"u": ""}, {"u": 2.5})["u"] for side in (name, "empty")}
+    refs = {"u": [spec.target_text(row)]}
+    scores = {side: compute(metric, refs, {"u": text})["score"] for side, text in written.items()}
+    assert scores[name] == best(scores.values()) != scores["empty"]
