@@ -7,6 +7,7 @@ from qwen_audio.infer.grammar import STEP_SAMPLES, Grammar, median_time, text_ma
 from qwen_audio.tags import TIME_STEP, TIMES
 from qwen_audio.tokenizer import Tokenizer
 
+BAR = "|"  # in no word: with it ordinary tokens could spell a time within one, which would be read as such
 BEFORE_ANY, WORD_BEGINS, IN_WORD, BETWEEN = range(4)
 
 
@@ -23,7 +24,9 @@ class WordTimes(Grammar):
         text = text_mask(tokenizer)
         visible = text.clone()
         for token in text.nonzero()[:, 0].tolist():
-            visible[token] = bool(tokenizer.decode([token]).strip())
+            written = tokenizer.decode([token])
+            text[token] = BAR not in written
+            visible[token] = text[token] and bool(written.strip())
         self._ids = torch.tensor([tokenizer.token_id(name) for name in TIMES])
         self._time = torch.full((len(tokenizer),), -1)
         self._time[self._ids] = torch.arange(len(TIMES))

@@ -1,9 +1,12 @@
+import hypothesis
 import pytest
 import torch
+from hypothesis import strategies as st
 
 from qwen_audio.tags import TIMES
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.timestamp.word_times import WordTimes
+from qwen_audio.words import parse_words
 
 SRWT = load_tasks()["srwt"]
 
@@ -81,6 +84,28 @@ def test_whatever_the_decoder_wants_the_answer_parses(grammar, tiny_tokenizer):
         spoken = [names[token] for token in row if token in names]
         assert spoken == sorted(spoken) and spoken[-1] <= length / 16000 + 0.01
         assert len(spoken) % 2 == 0 and SRWT.parse(tiny_tokenizer.decode(row)) is not None
+
+
+@hypothesis.example([20, "go", "<|0.15|>", "go", 40], 9600)
+@hypothesis.given(
+    st.lists(st.sampled_from(["<|0.15|>", "go", "知", " "]) | st.integers(0, 60)), st.integers(1, 9600)
+)
+def test_not_even_letters_that_spell_a_time_make_an_answer_malformed(
+    grammar, tiny_tokenizer, wishes, samples
+):
+    states, written = grammar.start(torch.tensor([samples])), []
+    for wish in wishes:
+        letters = [] if isinstance(wish, int) else [tiny_tokenizer.encode(letter) for letter in wish]
+        for token in sum(letters, []) or [tiny_tokenizer.token_id(TIMES[wish])]:
+            if grammar.allowed(states)[0, token]:
+                states = grammar.advance(states, torch.tensor([token]))
+                written.append(token)
+    kept = grammar.close(written)
+    spans = [(grammar.seconds(kept[start]), grammar.seconds(kept[end])) for start, end in grammar.split(kept)]
+    found = parse_words(tiny_tokenizer.decode(kept)) or []
+    assert [word[:2] for word in found] == [pytest.approx(span) for span in spans]
+    assert all(0 <= start < end <= samples / 16000 + 0.01 for start, end in spans)
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:]))
 
 
 def test_an_answer_cut_short_keeps_its_whole_words(grammar, tiny_tokenizer):
