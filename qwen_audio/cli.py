@@ -53,9 +53,16 @@ def run(name: str, argv: list[str] | None = None) -> None:
     except (ValueError, OSError) as error:
         if args.debug:
             raise
-        sys.exit(f"qwen-audio {name}: {' '.join(str(error).split())}")
+        sys.exit(f"qwen-audio {name}: {one_line(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def one_line(error: ValueError | OSError) -> str:
+    """What an error says, on one line; of the system's, the file and the reason without its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def main() -> None:

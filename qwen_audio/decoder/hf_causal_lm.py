@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from qwen_audio.attention import use_grouped_attention
 from qwen_audio.backbone import resolve
 from qwen_audio.decoder.causal import CausalDecoder, initial_rows
 from qwen_audio.decoder.lora import add_lora
@@ -47,6 +48,7 @@ class HfCausalLm(CausalDecoder):
             self.lm = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         else:
             self.lm = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model))
+        use_grouped_attention(self.lm)
         base = self.lm.get_input_embeddings().weight
         head = self.lm.get_output_embeddings().weight
         self.base_size = base_size

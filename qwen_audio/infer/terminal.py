@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.cli import one_line
 from qwen_audio.ffmpeg import any_blocks
 from qwen_audio.infer.arguments import add_place_arguments, place_of
 from qwen_audio.registry import nearest
@@ -49,7 +50,7 @@ class Terminal:
                 self._serve(line.strip())
             except (ValueError, OSError) as error:
                 self.faults += 1
-                self.note(" ".join(str(error).split()))
+                self.note(one_line(error))
             except KeyboardInterrupt:
                 self._say("\n")
                 self.note("broken off; the question is not kept")

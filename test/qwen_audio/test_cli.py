@@ -26,6 +26,13 @@ def test_a_fault_of_the_input_is_one_line_and_a_traceback_only_under_debug(tmp_p
         cli.run("config", [str(tmp_path / "gone.yaml"), "--debug"])
 
 
+def test_an_error_of_the_system_names_the_file_and_no_number(tmp_path):
+    with pytest.raises(OSError) as error:
+        open(tmp_path / "gone.jsonl")
+    assert cli.one_line(error.value) == f"{tmp_path}/gone.jsonl: No such file or directory"
+    assert cli.one_line(ValueError("a\n  b")) == "a b"
+
+
 @pytest.mark.parametrize("name", cli.commands())
 def test_every_command_has_help_with_an_example(name, capsys):
     with pytest.raises(SystemExit) as end:

@@ -79,7 +79,7 @@ def test_what_goes_wrong_is_told_and_the_chat_goes_on(converse, clip, tmp_path):
         "/audio gone.wav": "missing file: gone.wav",
         f"/audio {tmp_path}/text.wav": "unreadable audio: ",
         "/audio": "no file is named; write /audio a.wav",
-        "/load gone.jsonl": "No such file or directory: 'gone.jsonl'",
+        "/load gone.jsonl": "(gone.jsonl: No such file or directory)",
         "/save": "no file is named; write /save dialogue.jsonl",
         "/save x.jsonl": "nothing was said yet; there is nothing to save",
         "/words": "no audio was heard yet; give one",
