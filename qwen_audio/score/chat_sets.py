@@ -9,7 +9,7 @@ from qwen_audio.score.files import CHAT, read_rows
 from qwen_audio.score.recipe import run_name
 from qwen_audio.score.results import pick
 
-ANSWERS, DIALOGUES = "answers.jsonl", "dialogues.jsonl"
+ANSWERS, DIALOGUES, FRAME_CACHE = "answers.jsonl", "dialogues.jsonl", "frame_cache.json"
 SHOWN = 5  # dialogues printed in RESULTS.md
 
 
@@ -25,14 +25,15 @@ def score_chat_sets(
         train_dialogues: folders of the training dialogues; baselines take the most frequent answers from them.
 
     Returns:
-        ``rows``, ``dialogues`` and ``pictures``.
+        ``rows``, ``dialogues``, ``pictures`` and ``frame_cache``, what was measured of that of each model
+        (tools/bench/frame_cache.py).
 
     Raises:
         ValueError: a dialogue without an answer.
     """
     labels = [row for path in train for row in read_rows(path / "examples.jsonl", ("utt", "task"))]
     taught = [dialogue for path in train_dialogues for dialogue in read_dialogues(path / DIALOGUES)]
-    found = {"rows": [], "dialogues": [], "pictures": []}
+    found = {"rows": [], "dialogues": [], "pictures": [], "frame_cache": []}
     several: dict[str, list[dict]] = {}
     for folder, made, dump in decoded:
         where = run_name(folder) | {"set": made.name}
@@ -47,7 +48,12 @@ def score_chat_sets(
             print(f"{what} ({row['protocol']}) {value}, n = {row['count']}", flush=True)
         shown = [shown_dialogue(d, answers[d.id]["hyp"], where) for d in dialogues if _audios(d) > 1]
         several.setdefault(where["model"], []).extend(shown)
-        picture = folder.absolute().parent.parent / "loss.png"
+        run = folder.absolute().parent.parent
+        if (run / FRAME_CACHE).is_file():
+            measured = {"model": where["model"]} | json.loads((run / FRAME_CACHE).read_text(encoding="utf-8"))
+            if measured not in found["frame_cache"]:
+                found["frame_cache"].append(measured)
+        picture = run / "loss.png"
         if picture.is_file() and picture not in found["pictures"]:
             found["pictures"].append(picture)
     found["dialogues"] = [row for model in sorted(several) for row in pick(several[model], SHOWN)]

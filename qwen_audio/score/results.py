@@ -31,7 +31,7 @@ def write_results(folder: Path, results: dict) -> None:
             model is: any names and values), ``examples`` (model, task, set, utt, references, hypothesis),
             ``word_times`` (see score_word_times), ``not_decoded`` (model, task, set, lang, count) and
             ``pictures`` (paths RUN/loss.png of loss curves, which are copied beside RESULTS.md), and
-            ``dialogues`` (see score_chat_sets).
+            ``dialogues`` and ``frame_cache`` (see score_chat_sets).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +54,7 @@ def render(results: dict) -> str:
         _word_times(results),
         _not_decoded(results),
         _pictures(results),
+        _frame_cache(results),
         _dialogues(results),
         _examples(results),
     ]
@@ -156,6 +157,16 @@ def _pictures(results: dict) -> str:
     if not results.get("pictures"):
         return ""
     return "\n".join(["## Loss", "", *(f"![Loss by step]({path})" for path in results["pictures"]), ""])
+
+
+def _frame_cache(results: dict) -> str:
+    lines = [
+        f"- {row['model']}: a step takes {row['cached_seconds']:.2f} s with the frozen encoder's frames from the cache,"
+        f" {row['computed_seconds']:.2f} s where they are computed: {row['ratio']:.2f} times as fast ({row['device']}, mean of"
+        f" {row['steps']} steps each way, the same batches in turn, in one run; those from the cache without SpecAugment)."
+        for row in results.get("frame_cache", ())
+    ]
+    return "\n".join(["## Fine-tuning with cached frames", "", *lines, ""]) if lines else ""
 
 
 def _dialogues(results: dict) -> str:

@@ -57,3 +57,19 @@ def test_the_fine_tuning_follows_its_config_and_the_pre_trained_model_alone(reci
 def test_without_the_fine_tuning_all_else_runs(recipe):
     configure_chat(recipe)
     assert names(recipe.run("--skip_sft", "true")[2]) == WHOLE
+
+
+def test_with_a_frame_cache_what_it_saves_is_measured_after_the_training(recipe):
+    configure_chat(recipe)
+    bench = recipe.folder.parents[1] / "tools/bench"
+    bench.mkdir(parents=True)
+    (bench / "frame_cache.py").write_text("import sys; open('measured', 'w').write(' '.join(sys.argv[1:]))\n")
+    recipe.run()
+    assert not (recipe.folder / "measured").exists()
+    (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 3}]\nframe_cache: {max_gb: 1}\n")
+    recipe.run()
+    said = (recipe.folder / "measured").read_text()
+    assert said.startswith(
+        "--config conf/sft.yaml --model exp/pretrain_default --sets dump/tokens_sft/one_train"
+    )
+    assert "--cache exp/frame_cache" in said and "--json exp/sft_default/frame_cache.json" in said

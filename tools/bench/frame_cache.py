@@ -3,17 +3,21 @@
 
     cd egs/multitask
     ../../tools/venv/bin/python ../../tools/bench/frame_cache.py --config conf/sft.yaml --model exp/pretrain_default \
-        --set dump/tokens_sft/sounds_train --steps 12
+        --sets dump/tokens_sft/sounds_train --steps 12
 
 Both do the same batches in turn, in one run: audio or frames read, loss, backward pass, step. Prints seconds a step
-of each (on a CPU those that it worked, whatever else it had to do), their ratio, and after how many steps the filling
-has paid for itself.
+of each (on a CPU those that it worked, whatever else it had to do) and their ratio, and after how many steps the
+filling has paid for itself where no --cache, as stage 6 leaves one, was filled before. --json writes the same for
+RESULTS.md.
 """
 
 import argparse
+import contextlib
 import functools
+import json
 import tempfile
 import time
+from pathlib import Path
 
 import torch
 
@@ -21,29 +25,34 @@ from qwen_audio.build import DTYPES
 from qwen_audio.config import load_config
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate
-from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.engine import LocalEngine
 from qwen_audio.train.frame_cache import fill
-from qwen_audio.train.init import build_from, ctc_tokens_of
+from qwen_audio.train.init import build_from, made_of
 from qwen_audio.train.ranks import Ranks
 from qwen_audio.train.run import store_frozen
 
 
 def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.num_threads)
-    phases = f"[{{steps: {args.steps}, task_weights: {args.task_weights}}}]"
-    overrides = [f"init={args.model}", f"phases={phases}", "frame_cache.max_gb=100", *args.override]
-    config, data, ranks = load_config(args.config, overrides), TokenSet(args.set), Ranks(args.device)
-    model = build_from(config, Tokenizer(data.meta["tokenizer"]), ctc_tokens_of(config), len(data.tasks))
+    overrides = [f"init={args.model}", "frame_cache.max_gb=100", *args.override]
+    config, sets, ranks = (
+        load_config(args.config, overrides),
+        list(map(TokenSet, args.sets)),
+        Ranks(args.device),
+    )
+    tokenizer = Tokenizer(sets[0].meta["tokenizer"])
+    model = build_from(config, tokenizer, made_of(config)["ctc_tokens"], len(task_list(sets, [])))
     clock = time.process_time if ranks.device.type == "cpu" else time.perf_counter
     begin = clock()
-    with tempfile.TemporaryDirectory() as folder:
-        cache = fill(model, [data], config, folder, ranks)
+    with contextlib.ExitStack() as stack:
+        folder = args.cache or stack.enter_context(tempfile.TemporaryDirectory())
+        cache = fill(model, sets, config, folder, ranks)
         filling = clock() - begin
         store_frozen(model.decoder, DTYPES[config["train_dtype"]])
         engine = LocalEngine(model, config, ranks)
-        plan = BatchPlan.from_config([data], config, model.num_frames)
+        plan = BatchPlan.from_config(sets, config, model.num_frames)
         model.train()
         model.num_tasks = len(plan.tasks)
         collates = {"computed": Collate(plan.tasks), "cached": Collate(plan.tasks, cache)}
@@ -56,11 +65,18 @@ def main(args: argparse.Namespace) -> None:
                 spent[way].append(clock() - begin)
     mean = {way: sum(times[1:]) / len(times[1:]) for way, times in spent.items()}
     saved = mean["computed"] - mean["cached"]
-    print(f"filling {filling:.1f} s, {cache.size / 1e6:.1f} MB")
+    ratio = mean["computed"] / mean["cached"]
     print("step " + ", ".join(f"{way} {seconds:.2f} s" for way, seconds in mean.items()))
+    print(f"{ratio:.2f} times as fast; {cache.size / 1e6:.1f} MB", end="")
     print(
-        f"{mean['computed'] / mean['cached']:.2f} times as fast; paid for after {filling / max(saved, 1e-9):.0f} steps"
+        ""
+        if args.cache
+        else f"; filled in {filling:.1f} s, paid for after {filling / max(saved, 1e-9):.0f} steps"
     )
+    if args.json:
+        found = {f"{way}_seconds": round(seconds, 3) for way, seconds in mean.items()}
+        found |= {"ratio": round(ratio, 3), "steps": args.steps - 1, "device": ranks.device.type}
+        args.json.write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 def _step(model, engine, parts: list, collate, config: dict, ranks: Ranks) -> None:
@@ -81,9 +97,12 @@ if __name__ == "__main__":
     )
     parser.add_argument("--config", required=True, help="configuration of stage 6")
     parser.add_argument("--model", required=True, help="folder of the pre-trained model")
-    parser.add_argument("--set", required=True, help="tokenised dialogues")
+    parser.add_argument("--sets", required=True, nargs="+", metavar="SET", help="tokenised dialogues")
+    parser.add_argument(
+        "--cache", metavar="FOLDER", help="filled as stage 6 does, exp/frame_cache; else a new one"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument("--steps", type=int, default=12, help="the first is not counted")
-    parser.add_argument("--task_weights", default="{template: 1, joined: 1}", help="what is drawn")
     parser.add_argument("--override", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--num_threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")

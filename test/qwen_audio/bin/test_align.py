@@ -42,7 +42,7 @@ def test_a_prepared_set_is_to_be_tokenised_again(data):
     [
         ([], "--aligner is missing; name one of pocketsphinx, model, textgrid, ctm, funasr"),
         (["--plot", "s-1"], "--plot and --output go together"),
-        (["--aligner", "ctm", "--files", "none"], "No such file or directory: 'none'"),
+        (["--aligner", "ctm", "--files", "none"], "none: No such file or directory"),
     ],
 )
 def test_a_fault_is_one_line(data, words, said):
