@@ -7,16 +7,24 @@ def head(task: str) -> str:
 
 
 def spread(given: dict[str, float], hours: dict[str, float]) -> dict[str, float]:
-    """Weights of tasks from those in YAML: ``asr`` covers what is left of ``asr/en``, ``asr/fr`` by hours."""
+    """Weights of tasks from those in YAML: ``asr`` covers what is left of ``asr/en``, ``asr/fr`` by hours.
+
+    What ``template/asr`` covers is not left to ``template``.
+    """
     weights = {}
     for name, weight in given.items():
-        parts = [task for task in hours if task.startswith(f"{name}/") and task not in given]
+        parts = [task for task in hours if task not in given and _covers(name, task, given)]
         if name in hours or not parts:
             weights[name] = weight
         else:
             total = sum(hours[task] for task in parts)
             weights.update({task: weight * hours[task] / total for task in parts})
     return weights
+
+
+def _covers(name: str, task: str, given: dict[str, float]) -> bool:
+    """Whether ``name`` is the nearest of ``given`` above ``task``."""
+    return name == max((other for other in given if task.startswith(f"{other}/")), key=len, default=None)
 
 
 def leave_out(phases: list[dict], tasks: list[str]) -> list[dict]:

@@ -162,8 +162,9 @@ def _pictures(results: dict) -> str:
 def _frame_cache(results: dict) -> str:
     lines = [
         f"- {row['model']}: a step takes {row['cached_seconds']:.2f} s with the frozen encoder's frames from the cache,"
-        f" {row['computed_seconds']:.2f} s where they are computed: {row['ratio']:.2f} times as fast ({row['device']}, mean of"
-        f" {row['steps']} steps each way, the same batches in turn, in one run; those from the cache without SpecAugment)."
+        f" {row['computed_seconds']:.2f} s where they are computed: {row['ratio']:.2f} times as fast ({row['device']},"
+        f" mean of {row['steps']} steps each way, the same batches in turn, in one run; those from the cache without"
+        " SpecAugment)."
         for row in results.get("frame_cache", ())
     ]
     return "\n".join(["## Fine-tuning with cached frames", "", *lines, ""]) if lines else ""

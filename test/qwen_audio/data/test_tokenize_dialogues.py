@@ -1,5 +1,6 @@
 import json
 from argparse import Namespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,9 +8,10 @@ import soundfile
 
 from qwen_audio.bin.tokenize import main
 from qwen_audio.chatml import encode_dialogue
-from qwen_audio.data.dialogue import read_dialogues
+from qwen_audio.data.dialogue import parse_dialogue, read_dialogues
 from qwen_audio.data.token_set import TokenSet
-from qwen_audio.data.tokenize_dialogues import tokenize_dialogues
+from qwen_audio.data.tokenize_dialogues import stream, tokenize_dialogues
+from qwen_audio.task_spec import load_tasks
 
 
 def said(role, text, *audios):
@@ -43,6 +45,19 @@ def folder(tmp_path):
     (tmp_path / "sft").mkdir()
     (tmp_path / "sft/dialogues.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return tmp_path / "sft"
+
+
+def test_a_dialogue_made_from_an_example_is_weighed_by_the_examples_languages():
+    tasks = load_tasks()
+    talk = parse_dialogue({"id": "a", "messages": [said("user", "what", "a.wav"), said("assistant", "sí")]})
+    for task, about, expected in (
+        ("asr", {"audio_lang": "es", "text_lang": "es"}, "template/asr/es"),
+        ("s2tt", {"audio_lang": "es", "text_lang": "en"}, "template/s2tt/es-en"),
+        ("sec", {}, "template/sec"),
+    ):
+        row = tasks[task].sample() | about
+        made = replace(talk, about={"source": "template", "task": task, "facts": {"rows": [row]}})
+        assert stream(made, tasks) == expected
 
 
 def test_a_row_is_the_dialogue_in_chatml_with_the_assistants_words_supervised(
