@@ -5,6 +5,7 @@ import torch
 from qwen_audio.registry import nearest
 
 KINDS = ("8bit", "4bit")
+BLOCK = 64  # weights with one scale; on a CPU bitsandbytes 0.50 misreads a block that goes on in the next row
 OUTLIER = 6.0  # activations above are multiplied unquantised, as LLM.int8() has it (arXiv:2208.07339)
 
 
@@ -60,18 +61,22 @@ def stored_bytes(module: torch.nn.Module) -> int:
 def _quantized(layer: torch.nn.Linear, kind: str, dtype: torch.dtype) -> torch.nn.Module:
     from bitsandbytes import nn
 
-    shape = {"input_features": layer.in_features, "output_features": layer.out_features}
     weight = layer.weight.detach().to(dtype)
+    missing = -layer.in_features % BLOCK if kind == "4bit" else 0
+    weight = torch.nn.functional.pad(weight, (0, missing))
+    rows, columns = weight.shape
     with torch.device("meta"):  # its own weight is replaced at once
         if kind == "4bit":
-            made = nn.Linear4bit(**shape, bias=False, compute_dtype=dtype, quant_type="nf4")
+            made = nn.Linear4bit(columns, rows, bias=False, compute_dtype=dtype, quant_type="nf4")
         else:
-            made = nn.Linear8bitLt(**shape, bias=False, has_fp16_weights=False, threshold=OUTLIER)
+            made = nn.Linear8bitLt(columns, rows, bias=False, has_fp16_weights=False, threshold=OUTLIER)
     if kind == "4bit":
-        # else its CPU path would pack the weights anew: for whole blocks of 64 inputs alone, and not to train with
+        # else its CPU path would pack the weights anew, and could not train with them
         made.support_avx512bf16_for_cpu = False
         made.weight = nn.Params4bit(weight, requires_grad=False, quant_type="nf4", module=made)
     else:
         made.weight = nn.Int8Params(weight, requires_grad=False, has_fp16_weights=False)
+    if missing:
+        made.register_forward_pre_hook(lambda _, given: torch.nn.functional.pad(given[0], (0, missing)))
     made.bias = layer.bias
     return made.requires_grad_(False)

@@ -91,7 +91,7 @@ def test_an_llm_of_any_width_is_quantised(tiny_model, kind):
     )
     with torch.inference_mode():
         change = (small.model.layers[0].mlp.up_proj(x) - layer(x)).norm() / layer(x).norm()
-    assert 0 < change < 0.15
+    assert 0 < change < 0.12
 
 
 def test_embeddings_norms_and_output_projection_are_not_quantised(folder):
