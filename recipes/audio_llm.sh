@@ -81,13 +81,13 @@ tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_
 feats=$dumpdir/$feats_type tokens=$dumpdir/tokens stats=$expdir/stats model=$expdir/pretrain_$tag results=.
 . "$root/recipes/ablate.sh"
 [[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
+
+# The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.
+tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)
 [[ -z $without ]] || leave_out
 weights=$model made=$model/.done5 tokenizer=$expdir/tokenizer
 [[ -z $eval_model ]] || take_model
-
-# The config with its includes; the part that decides on the tokenizer; the backbones that it names.
 whole=$(config_json "$config")
-tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)
 [[ -z $eval_model ]] && named=$whole || named=''  # a trained folder holds its own
 for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$named $whisper $word_heads" | sort -u); do
     [[ -e $root/$name/SOURCE.json ]] || python "$root/tools/backbones.py" "${name##*/}"

@@ -4,7 +4,7 @@ import pytest
 from shell_recipe import CONFIG, WHOLE, names
 
 PREPARED = """
-if [[ $1 == config ]]; then cat "$2"; fi
+if [[ $1 == config ]]; then cat "$2"; echo "tokenizer_conf: {}"; fi
 if [[ $1 == prepare ]]; then
     mkdir -p "$3"
     echo '{"utt": "a", "task": "srwt"}' > "$3/examples.jsonl"
@@ -28,7 +28,7 @@ def test_an_ablation_trains_decodes_and_scores_again_without_the_task_and_report
     assert names(called) == WHOLE + AGAIN
     config, *rest = called[len(WHOLE) :]
     assert config == "config conf/pretrain.yaml --without srwt"
-    assert (recipe.folder / "exp/no_srwt.yaml").read_text() == CONFIG
+    assert (recipe.folder / "exp/no_srwt.yaml").read_text() == CONFIG + "tokenizer_conf: {}\n"
     tokens = (
         "tokenize dump/raw/one_train dump/tokens_no_srwt/one_train --tokenizer exp/tokenizer --tasks asr lid"
     )
