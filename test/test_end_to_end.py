@@ -92,6 +92,7 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
         "./run.sh", "--stage", "0", "--corpora", "asterisk", "--corpus", corpus, "--nj", "1", "--ngpu", "0",
         "--pretrain_config", "conf/tiny.yaml", "--inference_config", "conf/tiny_decode.yaml", "--whisper", "none",
         "--sft_config", "conf/tiny_sft.yaml", "--answer_args", "--max_new_tokens 4 --num_threads 1",
+        "--ablate", "srwt",
     ]  # fmt: skip
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:{programs}"}
 
@@ -121,6 +122,17 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
         prepared = json.loads((recipe / f"dump/raw/asterisk_{name}/summary.json").read_text())
         for kind in ("utterances", "examples"):
             assert prepared["used"][kind] + prepared["rejected"][kind] == prepared["read"][kind] > 0
+
+    without = json.loads((recipe / "without_srwt/results.json").read_text())
+    assert {row["task"] for row in without["rows"]} == in_test - {"srwt"}
+    trained = json.loads((recipe / "exp/pretrain_tiny_no_srwt/run.json").read_text())["tasks"]
+    assert not any("srwt" in task for task in trained)
+    compared = (recipe / "without_srwt/report.md").read_text()
+    for heading in ("Table 4", "Table 5", "Own sets"):
+        assert f"## {heading}: trained without SRWT and with SRWT" in compared
+    own = compared.split("## Own sets")[1].split("\n## ")[0]
+    assert "without SRWT: pretrain_tiny_no_srwt | with SRWT: pretrain_tiny |" in own
+    assert "| asr | asterisk_test |" in own and "| lid |" in own and "| srwt |" not in own
 
     before = (model / "model.safetensors").stat().st_mtime_ns
     assert "stage 4" not in run() or (model / "model.safetensors").stat().st_mtime_ns == before
