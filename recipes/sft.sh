@@ -25,7 +25,7 @@ fine_tune() {
         qwen-audio average "$chat"
         if grep -q '"max_gb"' <<< "$(config_json "$sft_config" frame_cache)"; then  # what it saves, for RESULTS.md
             LD_PRELOAD=$allocator python "$root/tools/bench/frame_cache.py" --config "$sft_config" --model "$model" \
-                --sets "${train[@]/#/$sft_tokens/}" --cache "$expdir/frame_cache" --steps 6 --json "$chat/frame_cache.json" \
+                --sets "${train[@]/#/$sft_tokens/}" --cache "$expdir/frame_cache" --steps 4 --json "$chat/frame_cache.json" \
                 --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj"
         fi
         finish

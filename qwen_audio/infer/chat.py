@@ -67,7 +67,11 @@ class ChatSession:
         self._forget_read()
 
     def ask(
-        self, text: str = "", audio: Sound | list[Sound] | None = None, stream: bool = False
+        self,
+        text: str = "",
+        audio: Sound | np.ndarray | list[Sound | np.ndarray] | None = None,
+        stream: bool = False,
+        rate: int | None = None,
     ) -> str | Iterator[str]:
         """The answer to a question, asked with text, audio or both.
 
@@ -75,13 +79,14 @@ class ChatSession:
             audio: heard before the text; several in a list.
             stream: give the answer in pieces while it is written. No piece ends within a character. With a beam
                 the answer is one piece.
+            rate: in Hz, of arrays that come without theirs.
 
         Raises:
             ValueError: if nothing is asked, audio cannot be read, or the question is too long; the session stays
                 as it was.
         """
         sounds = audio if isinstance(audio, list) else [audio] if audio is not None else []
-        parts: list[Part] = [Audio(_place(sound)) for sound in sounds]
+        parts: list[Part] = [Audio(_place(sound, rate)) for sound in sounds]
         if text or not parts:
             check_text(text, "the question")
             parts.append(Text(text))
@@ -208,6 +213,12 @@ class ChatSession:
         self._prefix, self._ids = Prefix.empty(1, self.loaded.device), []
 
 
-def _place(sound: Sound) -> str | np.ndarray:
+def _place(sound: Sound | np.ndarray, rate: int | None = None) -> str | np.ndarray:
     """A path, or (N,) samples at 16 kHz."""
+    if isinstance(sound, np.ndarray):
+        if rate is None:
+            raise ValueError(
+                "the audio is an array without its rate; write audio=(samples, 16000) or rate=16000"
+            )
+        sound = sound, rate
     return as_wave(*sound) if isinstance(sound, tuple) else str(sound)
