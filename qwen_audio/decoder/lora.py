@@ -2,6 +2,7 @@
 
 import torch
 
+from qwen_audio.decoder.quantize import hush
 from qwen_audio.registry import nearest
 
 
@@ -14,6 +15,7 @@ def add_lora(body: torch.nn.Module, options: dict) -> None:
     Raises:
         ValueError: if ``options`` holds one that peft does not have.
     """
+    hush()
     from peft import LoraConfig, inject_adapter_in_model
 
     valid = LoraConfig.__dataclass_fields__

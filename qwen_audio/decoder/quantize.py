@@ -1,5 +1,7 @@
 """The linear layers of an LLM in 8 or 4 bits, by bitsandbytes."""
 
+import logging
+
 import torch
 
 from qwen_audio.registry import nearest
@@ -9,10 +11,16 @@ BLOCK = 64  # weights with one scale; on a CPU bitsandbytes 0.50 misreads a bloc
 OUTLIER = 6.0  # activations above are multiplied unquantised, as LLM.int8() has it (arXiv:2208.07339)
 
 
+def hush() -> None:
+    """Keep bitsandbytes from warning, at its import, that an optional kernel is missing; peft imports it too."""
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
 def check_quantize(kind: str) -> None:
     """Raises: ValueError if ``kind`` is none of KINDS, or bitsandbytes is not installed."""
     if kind not in KINDS:
         raise ValueError(f"quantize {kind!r}{nearest(kind, KINDS)}")
+    hush()
     try:
         import bitsandbytes  # noqa: F401
     except ImportError:

@@ -103,3 +103,11 @@ def test_a_ctc_component_is_dropped_only_when_asked(trained, tmp_path):
     assert load_model(tmp_path / "again").model.ctc is None
     with pytest.raises(ValueError, match=r"--leave_out encoder \(valid: ctc, timestamp_head\)"):
         export(tmp_path / "ours", tmp_path / "theirs", leave_out=["encoder"])
+
+
+def test_its_chat_template_writes_the_form_the_model_was_tuned_in(exported):
+    said = [
+        {"role": "user", "content": [{"type": "audio", "audio_url": "a"}, {"type": "text", "text": "what"}]}
+    ]
+    text = AutoProcessor.from_pretrained(exported[1]).apply_chat_template(said, tokenize=False)
+    assert "user\nAudio 1:<|audio_bos|><|AUDIO|><|audio_eos|>\nwhat<|im_end|>" in text
