@@ -32,7 +32,7 @@ fine_tune() {
     fi
     for set in "${test[@]}"; do
         make_dialogues "$set" "$set" --source template --count 40
-        make_dialogues "$set" "${set}_joined" --source joined --count 6
+        make_dialogues "$set" "${set}_joined" --source joined --count 12
     done
 }
 
