@@ -58,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
         collates = {"computed": Collate(plan.tasks), "cached": Collate(plan.tasks, cache)}
         ways = {way: functools.partial(collate, plan.sets) for way, collate in collates.items()}
         spent: dict[str, list[float]] = {way: [] for way in ways}
-        for step in range(args.steps):
+        for step in range(min(args.steps, plan.steps)):
             for way, collate in ways.items():
                 begin = clock()
                 _step(model, engine, plan.batch(step), collate, config, ranks)
@@ -75,7 +75,7 @@ def main(args: argparse.Namespace) -> None:
     )
     if args.json:
         found = {f"{way}_seconds": round(seconds, 3) for way, seconds in mean.items()}
-        found |= {"ratio": round(ratio, 3), "steps": args.steps - 1, "device": ranks.device.type}
+        found |= {"ratio": round(ratio, 3), "steps": len(spent["cached"]) - 1, "device": ranks.device.type}
         args.json.write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
@@ -102,7 +102,7 @@ if __name__ == "__main__":
         "--cache", metavar="FOLDER", help="filled as stage 6 does, exp/frame_cache; else a new one"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
-    parser.add_argument("--steps", type=int, default=12, help="the first is not counted")
+    parser.add_argument("--steps", type=int, default=12, help="at most; the first is not counted")
     parser.add_argument("--override", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--num_threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
