@@ -20,6 +20,9 @@ done
 mkdir -p "$into"
 into=$(cd "$into" && pwd)
 
+exec 9> "${TMPDIR:-/tmp}/fetch_debs.$UID.lock"  # apt does one thing at a time
+flock -n 9 || { echo "fetch_debs.sh: another call is fetching: waiting for it"; flock 9; }
+
 die() { echo "fetch_debs.sh: $*" >&2; exit 1; }
 
 lists() {  # the lists of packages, which a fresh machine does not have

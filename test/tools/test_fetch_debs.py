@@ -1,7 +1,10 @@
 """tools/fetch_debs.sh against a make-believe apt: no registry is asked."""
 
+import fcntl
 import os
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,20 @@ def test_packages_are_unpacked_in_one_fetch(fetch, tmp_path):
     assert fetch("--into", "deb", "one", "two").returncode == 0
     assert (tmp_path / "deb/usr/share/one").is_dir() and (tmp_path / "deb/usr/share/two").is_dir()
     assert fetch.log() == ["apt-get -qq download one two"]
+
+
+def test_two_calls_do_not_fetch_at_once(fetch, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with open(tmp_path / f"fetch_debs.{os.getuid()}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(fetch, "--into", "deb", "one")
+            time.sleep(1)
+            assert fetch.log() == [] and not waiting.done()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            done = waiting.result()
+    assert done.returncode == 0 and "waiting for it" in done.stdout
+    assert fetch.log() == ["apt-get -qq download one"]
 
 
 def test_what_is_unpacked_is_not_fetched_again(fetch):
