@@ -25,7 +25,7 @@ def test_a_fine_tuning_config_adds_the_chat_model_to_training_decoding_and_score
     assert trained.endswith("recipes/chat/instructions.jsonl --langs en") and "--text" not in valid
     assert [re.search("--out (.*)", line)[1] for line in tests] == [
         "dump/sft/one_test --source template --count 40 --langs en",
-        "dump/sft/one_test_joined --source joined --count 6 --langs en",
+        "dump/sft/one_test_joined --source joined --count 12 --langs en",
     ]
     (train,) = [line for line in called if line.startswith("train ") and "sft_default" in line]
     assert (

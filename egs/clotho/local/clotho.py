@@ -25,8 +25,7 @@ clotho_metadata_SPLIT.csv. Captions: Tampere University licence, non-commercial 
 
 def main(args: argparse.Namespace) -> None:
     rejected: Rejected = []
-    there = sets_there(args.corpus, {name: f"clotho_captions_{split}.csv" for name, split in SETS.items()})
-    sets = {name: read_split(args.corpus, SETS[name], rejected) for name in there}
+    sets = {name: read_split(args.corpus, SETS[name], rejected) for name in sets_there(args.corpus, SETS)}
     write_corpus(args.data, "clotho", sets, LICENCE, rejected)
 
 

@@ -48,8 +48,8 @@ def main(args: argparse.Namespace) -> None:
             named[kind].append(folder)
     learnt = [kind for kind in ("train", "valid") if named[kind]]
     if not named["test"] or len(learnt) == 1 or any(len(named[kind]) > 1 for kind in learnt):
-        raise ValueError(f"{args.corpus}: needs test folders, and to train one folder train and one valid or"
-                         f" dev; found {names_in(args.corpus)}")  # fmt: skip
+        raise ValueError(f"{args.corpus}: needs one folder train, one valid or dev, and test folders, or"
+                         f" test folders alone; found {names_in(args.corpus)}")  # fmt: skip
     if not learnt:
         tell_test_alone(args.corpus, ("train", "valid", "dev"))
     rejected: Rejected = []
