@@ -9,12 +9,6 @@ hypothesis.settings.register_profile(
 )  # a busy machine misses deadlines
 hypothesis.settings.load_profile("here")
 
-
-def pytest_collection_modifyitems(items):
-    """The longest file first: the others run beside it."""
-    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
-
-
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
     "{{ message['content'] }}<|im_end|>\n{% endfor %}"
