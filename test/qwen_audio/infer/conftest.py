@@ -118,3 +118,12 @@ def spelling(loaded):
         return Spelling([*ids, tokenizer.token_id("<|im_end|>")], len(tokenizer))
 
     return allow
+
+
+@pytest.fixture
+def encoded(loaded):
+    """How many clips the encoder was given, call by call."""
+    calls = []
+    hook = loaded.model.encoder.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
+    yield calls
+    hook.remove()

@@ -11,15 +11,6 @@ def ask(name, question, *paths):
 
 
 @pytest.fixture
-def encoded(loaded):
-    """How many clips the encoder was given, call by call."""
-    calls = []
-    hook = loaded.model.encoder.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
-    yield calls
-    hook.remove()
-
-
-@pytest.fixture
 def dialogues(sound_files):
     return [
         ask("a", "What is said?", sound_files[1]),

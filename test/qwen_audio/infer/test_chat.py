@@ -13,15 +13,6 @@ from qwen_audio.timestamp.tokens import Tokens
 SHORT = {"max_new_tokens": 16}
 
 
-@pytest.fixture
-def encoded(loaded):
-    """Clips that the encoder was given, call by call."""
-    calls = []
-    hook = loaded.model.encoder.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
-    yield calls
-    hook.remove()
-
-
 def test_answers_listen_to_the_audio_and_to_the_turns_before(start_chat, sound_files):
     answers = set()
     for path in (sound_files[1], sound_files[3]):
