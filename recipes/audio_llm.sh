@@ -151,13 +151,18 @@ if [[ -n $eval_model ]]; then :
 elif [[ -f $sft_config ]]; then fine_tune
 elif asked_for 6; then log "stage 6: fine-tuning for chat is not configured, there is no $sft_config: left out"; fi
 
+undecoded=()
 for set in "${test[@]}"; do
     if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)" "$made" "$tokens/$set/.done2" $inference_config; then
-        LD_PRELOAD=$allocator qwen-audio decode --model "$weights" --set "$tokens/$set" --output "$model/decode/$set" \
-            --device "$( ((ngpu)) && echo cuda || echo cpu)" ${inference_config:+--config "$inference_config"} $inference_args
-        finish
+        undecoded+=("$tokens/$set")
+        put_off
     fi
 done
+if ((${#undecoded[@]})); then
+    LD_PRELOAD=$allocator qwen-audio decode --model "$weights" --sets "${undecoded[@]}" --output "$model/decode" \
+        --device "$( ((ngpu)) && echo cuda || echo cpu)" ${inference_config:+--config "$inference_config"} $inference_args
+    finish_all
+fi
 decoded=$(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done)
 if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads|$word_args" "$made" $(done_files 7 "$model/decode" "${test[@]}") \
     $(done_files 1 "$feats" "${valid[@]}" "${test[@]}") $inference_config; then

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2046,SC2086,SC2154  # options and sets are the script's; names have no blanks
 # Sourced by audio_llm.sh: stage 6, fine-tuning for chat, and how the chat model is decoded and scored.
-# Dialogues: dump/sft/SET (of a test set at most 40 questions of a kind, and in SET_joined several recordings a
-# dialogue), dump/tokens_sft/SET. The model: exp/sft_TAG, and the dialogues it answered in exp/sft_TAG/decode/SET.
+# Dialogues: dump/sft/SET (of a test set at most 30 questions of a kind and language, and in SET_joined several
+# recordings a dialogue), dump/tokens_sft/SET. The model: exp/sft_TAG, and the dialogues it answered in exp/sft_TAG/decode/SET.
 
 sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft chat=$expdir/sft_$tag
 
@@ -11,7 +11,7 @@ fine_tune() {
         make_dialogues "$set" "$set" ${text:+--text "$text"}
         text=''  # once is enough
     done
-    for set in "${valid[@]}"; do make_dialogues "$set" "$set" --count 20; done
+    for set in "${valid[@]}"; do make_dialogues "$set" "$set" --count 6; done
     for set in "${train[@]}" "${valid[@]}"; do
         if begin 6 "$sft_tokens/$set" "tokens of the dialogues of $set" "" "$sft/$set/.done6" "$expdir"/tokenizer/*; then
             qwen-audio tokenize "$sft/$set" "$sft_tokens/$set" --tokenizer "$expdir/tokenizer"
@@ -25,13 +25,13 @@ fine_tune() {
         qwen-audio average "$chat"
         if grep -q '"max_gb"' <<< "$(config_json "$sft_config" frame_cache)"; then  # what it saves, for RESULTS.md
             LD_PRELOAD=$allocator python "$root/tools/bench/frame_cache.py" --config "$sft_config" --model "$model" \
-                --sets "${train[@]/#/$sft_tokens/}" --cache "$expdir/frame_cache" --steps 4 --json "$chat/frame_cache.json" \
+                --sets "${train[@]/#/$sft_tokens/}" --steps 6 --json "$chat/frame_cache.json" \
                 --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj"
         fi
         finish
     fi
     for set in "${test[@]}"; do
-        make_dialogues "$set" "$set" --source template --count 40
+        make_dialogues "$set" "$set" --source template --count 30
         make_dialogues "$set" "${set}_joined" --source joined --count 12
     done
 }

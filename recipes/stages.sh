@@ -13,7 +13,7 @@
 # repeat its stage.
 
 declare -A seconds=()  # of each stage, whether it ran now or before
-running='' commands=''  # the calls that did what stands there, one a line
+running='' later=() commands=''  # the calls that did what stands there, one a line
 
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
@@ -53,11 +53,27 @@ begin() {
 finish() {
     local took=$((SECONDS - since))
     running=''
-    mkdir -p "${marker%/*}"
-    printf '%s\n%s\n%s\n%s\n' "$key" "$took" "$(date '+%Y-%m-%dT%H:%M:%S.%N')" "$called" > "$marker"
-    count_seconds "$took"
-    remember "$called"
+    mark "$key" "$marker" "$took"
     log "stage $number: $title: done in $took s"
+}
+
+put_off() { later+=("$key|$marker"); }  # after begin: one command does this with others of its stage, then finish_all
+
+finish_all() {  # the seconds are shared out
+    local took=$((SECONDS - since)) count=${#later[@]} n
+    running=''
+    for ((n = 0; n < count; n++)); do
+        mark "${later[n]%%|*}" "${later[n]#*|}" $((took / count + (n < took % count)))
+    done
+    later=()
+    log "stage $number: all $count: done in $took s"
+}
+
+mark() {  # mark KEY MARKER SECONDS
+    mkdir -p "${2%/*}"
+    printf '%s\n%s\n%s\n%s\n' "$1" "$3" "$(date '+%Y-%m-%dT%H:%M:%S.%N')" "$called" > "$2"
+    count_seconds "$3"
+    remember "$called"
 }
 
 count_seconds() {  # adds to the stage of begin; what stands in times.json goes into RESULTS.md

@@ -30,29 +30,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     from qwen_audio.data.dialogue import read_dialogues
     from qwen_audio.data.tokenize_dialogues import DIALOGUES
+    from qwen_audio.infer.arguments import check_names
 
-    names = [folder.name for folder in args.sets]
-    if len(set(names)) < len(names):
-        raise ValueError(f"--sets {' '.join(names)}: two have the same name; answer them in two calls")
+    check_names(args.sets)
     sets = {folder.name: list(read_dialogues(folder / DIALOGUES)) for folder in args.sets}
 
     import torch
 
     from qwen_audio.infer.answer_sets import answer_sets
-    from qwen_audio.infer.arguments import place_of
+    from qwen_audio.infer.arguments import label_of, place_of
     from qwen_audio.infer.load import load_model
-    from qwen_audio.model_folder import WEIGHTS
 
     if args.num_threads:
         torch.set_num_threads(args.num_threads)
     place = place_of(args)
     loaded = load_model(args.model, **place)
-    label = " ".join(
-        f"{file.resolve()} {file.stat().st_size} {file.stat().st_mtime_ns}"
-        for file in (Path(args.model) / WEIGHTS, *(folder / DIALOGUES for folder in args.sets))
-    )
+    files = [(folder / DIALOGUES).resolve() for folder in args.sets]
+    asked = (f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+    label = " ".join((label_of(args), place["dtype"], *asked))
     options = {"max_new_tokens": args.max_new_tokens, "beam_size": args.beam_size}
-    label = " ".join(filter(None, (label, place["dtype"], place["quantize"])))
     found = answer_sets(loaded, sets, args.output, label, args.batch_size, **options)
     print(
         f"{args.output}: {found['dialogues']} answers in {found['seconds']:.0f} s ({place['dtype']});"

@@ -1,7 +1,7 @@
-"""Stage 7: decode a tokenised set, or recordings of any length, with a trained model.
+"""Stage 7: decode tokenised sets, or recordings of any length, with a trained model.
 
-A set: writes OUTPUT/hyp.jsonl, a row per utterance, task and language, and OUTPUT/summary.json: speed and
-counts; with --format also OUTPUT/TASK/LANGUAGE/UTT.suffix, a file per transcript. The same command goes on
+Sets: writes OUTPUT/SET/hyp.jsonl, a row per utterance, task and language, and OUTPUT/SET/summary.json: speed and
+counts; with --format also OUTPUT/SET/TASK/LANGUAGE/UTT.suffix, a file per transcript. The same command goes on
 where it was broken off. The inference configuration is YAML; without one the search is greedy:
 
     batch_conf: {max_examples: 64, max_seconds: 240}   # clips at once
@@ -14,8 +14,8 @@ named. It decodes as the configuration says of its task: ctc and attention of as
 read is listed in OUTPUT/rejected.tsv. The model may be a pretrained Whisper's folder too.
 
 Examples:
-    qwen-audio decode --model exp/pretrain_default --set dump/tokens/asterisk_test \\
-        --output exp/pretrain_default/decode/asterisk_test --config conf/decode.yaml
+    qwen-audio decode --model exp/pretrain_default --sets dump/tokens/asterisk_test dump/tokens/notes_test \\
+        --output exp/pretrain_default/decode --config conf/decode.yaml
     qwen-audio decode --model exp/pretrain_default --audio talk.mp3 meeting.m4a --language en \\
         --format txt srt textgrid --output transcripts --config conf/decode.yaml
     qwen-audio decode --model tools/backbones/whisper-base --audio talk.mp3 --language en --format srt \\
@@ -34,20 +34,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", required=True, help="folder of the trained run, as stage 5 leaves it; or of a Whisper"
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--set", help="tokenised set, such as dump/tokens/SET")
+    source.add_argument(
+        "--sets",
+        nargs="+",
+        type=Path,
+        metavar="SET",
+        help="tokenised sets, such as dump/tokens/asterisk_test",
+    )
     source.add_argument(
         "--audio", nargs="+", metavar="FILE", help="recordings: wav, flac, mp3, ogg; others by ffmpeg"
     )
-    parser.add_argument("--output", required=True, help="folder to write")
+    parser.add_argument("--output", required=True, help="folder to write; each set has one in it")
     parser.add_argument(
         "--format",
         nargs="+",
         choices=FORMATS,
-        help="files of words; by default none of a set, txt of recordings",
+        help="files of words; by default none of sets, txt of recordings",
     )
     parser.add_argument("--config", help="inference configuration; without it the search is greedy")
     parser.add_argument(
-        "--tasks", nargs="+", help="of a set: tasks to decode; by default all that the model has"
+        "--tasks", nargs="+", help="of sets: tasks to decode; by default all that the model has"
     )
     parser.add_argument("--language", help="of recordings: code of the language spoken, such as en")
     parser.add_argument(
@@ -62,40 +68,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    foreign = ("language", "timestamp_head", "window") if args.set else ("tasks",)
+    foreign = ("language", "timestamp_head", "window") if args.sets else ("tasks",)
     for name in foreign:
         if getattr(args, name) is not None:
-            raise ValueError(f"--{name} goes with {'--audio' if args.set else '--set'}; leave it out")
-    (_decode_set if args.set else _decode_recordings)(args)
+            raise ValueError(f"--{name} goes with {'--audio' if args.sets else '--sets'}; leave it out")
+    (_decode_sets if args.sets else _decode_recordings)(args)
 
 
-def _decode_set(args: argparse.Namespace) -> None:
+def _decode_sets(args: argparse.Namespace) -> None:
     from qwen_audio.data.token_set import TokenSet
+    from qwen_audio.infer.arguments import check_names
     from qwen_audio.infer.options import load_inference_config
     from qwen_audio.task_spec import load_tasks
 
     specs = load_tasks()
-    config, data = load_inference_config(args.config, specs), TokenSet(args.set)
+    config = load_inference_config(args.config, specs)
+    check_names(args.sets)
+    sets = [TokenSet(folder) for folder in args.sets]
 
     import torch
 
-    from qwen_audio.infer.arguments import place_of
+    from qwen_audio.infer.arguments import label_of, place_of
     from qwen_audio.infer.decode import choose, decode, report
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.transcribe import check_formats, write_hypotheses
-    from qwen_audio.model_folder import weights_id
 
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     loaded = load_model(args.model, **place_of(args))
-    tasks = choose(loaded, data, args.tasks)
+    tasks = [choose(loaded, data, args.tasks) for data in sets]
     if args.format:
-        check_formats(args.format, tasks, specs)
-    label = " ".join(filter(None, (weights_id(args.model), args.quantize)))
-    summary = decode(loaded, data, args.output, config, specs, tasks, label)
-    print(f"{args.output}: {report(summary)}")
-    if args.format:
-        print(f"{args.output}: {write_hypotheses(Path(args.output), args.format, specs)}")
+        check_formats(args.format, [name for names in tasks for name in names], specs)
+    for data, names in zip(sets, tasks, strict=True):
+        output = Path(args.output, data.folder.name)
+        summary = decode(loaded, data, output, config, specs, names, label_of(args))
+        print(f"{output}: {report(summary)}", flush=True)
+        if args.format:
+            print(f"{output}: {write_hypotheses(output, args.format, specs)}", flush=True)
 
 
 def _decode_recordings(args: argparse.Namespace) -> None:

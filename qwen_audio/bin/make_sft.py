@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count",
         type=int,
-        help=f"most dialogues of each form of each task; by default all of template, {COUNT} of the others",
+        help="most dialogues of each form of each task (of template, of each of its languages too); by default all of"
+        f" template, {COUNT} of the others",
     )
     parser.add_argument("--seed", type=int, default=0, help="draws recordings, words and phrasings")
     parser.add_argument("--text", type=Path, metavar="FILE", help="dialogues without audio to add")

@@ -51,11 +51,10 @@ def main(args: argparse.Namespace) -> None:
 
     import torch
 
-    from qwen_audio.infer.arguments import place_of
+    from qwen_audio.infer.arguments import label_of, place_of
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.own_words import own_words
     from qwen_audio.infer.word_systems import head_systems
-    from qwen_audio.model_folder import weights_id
 
     torch.set_num_threads(args.num_threads)
     place = place_of(args)
@@ -65,7 +64,7 @@ def main(args: argparse.Namespace) -> None:
         args.heads, load, args.pick_on, search, device=place["device"], dtype=place["dtype"]
     )
     for decoded, dump in sets:
-        clips = read_clips(dump, own_words(decoded, loaded, weights_id(args.model)) if loaded else None)
+        clips = read_clips(dump, own_words(decoded, loaded, label_of(args)) if loaded else None)
         counts = time_words(clips, decoded / "heads", systems)
         timed = ", ".join(f"{name} {count}" for name, count in counts.items())
         known = sum(clip.said is not None for clip in clips)

@@ -69,6 +69,11 @@ class TokenSet:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def num_audios(self) -> int:
+        """Audio files, or stretches of an archive, that the set names."""
+        return len(self._audio)
+
     def rows_of(self, task: str) -> np.ndarray:
         """(n,) int64 row numbers of ``task``, ascending, memory-mapped; empty if the set has none."""
         if task not in self.tasks:

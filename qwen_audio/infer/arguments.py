@@ -1,6 +1,8 @@
-"""Arguments of the commands that load a model: where it computes, and in which types."""
+"""Arguments of the commands that load a model: where it computes, in which types, and on which sets."""
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 
 AUTO = "auto"
 
@@ -31,3 +33,17 @@ def place_of(args: argparse.Namespace) -> dict:
 
     dtype = fast_dtype(args.device) if args.dtype == AUTO else args.dtype
     return {"device": args.device, "dtype": dtype, "quantize": args.quantize}
+
+
+def label_of(args: argparse.Namespace) -> str:
+    """What tells the weights of ``--model``, as ``--quantize`` keeps them, from others."""
+    from qwen_audio.model_folder import weights_id
+
+    return " ".join(filter(None, (weights_id(args.model), args.quantize)))
+
+
+def check_names(sets: Sequence[Path]) -> None:
+    """Raises: ValueError if two of the folders ``--sets`` have the same name, which their output takes over."""
+    names = [folder.name for folder in sets]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--sets {' '.join(map(str, sets))}: two have the same name; take two calls")

@@ -37,14 +37,16 @@ def decode(
     """Decode ``data`` and write hyp.jsonl and summary.json into ``output``.
 
     Rows are added to hyp.partial.jsonl as they are decoded; called again after a break with the same model
-    and options, it goes on from there. hyp.jsonl appears, complete and sorted by utterance, at the end.
+    and options, it goes on from there. hyp.jsonl appears, complete and sorted by utterance, at the end; where it
+    stands already, by the same model and options from the same set, nothing is decoded.
 
     Args:
         tasks: those to decode; by default all that both the set and the model have.
-        label: what identifies the model (weights_id), to tell whether a partial file is its; the summary has it.
+        label: what identifies the model (weights_id), to tell whether a file is its.
 
     Returns:
-        the summary: texts, utterances, seconds (wall), audio_seconds, looped, cut, real_time_factor …
+        the summary: texts, utterances, seconds (wall), audio_seconds, looped, cut, real_time_factor …, and ``of``,
+        what was decoded by what.
 
     Raises:
         ValueError: if the set was tokenised for another model, has no such task, or audio cannot be read.
@@ -53,8 +55,13 @@ def decode(
     output.mkdir(parents=True, exist_ok=True)
     _check(loaded, data)
     requests = read_requests(data, choose(loaded, data, tasks), specs)
-    about = {"model": label, "dtype": str(loaded.dtype), "options": dataclasses.asdict(config)}
-    partial = _Partial(output / PARTIAL, about | {"set": _name(data)})
+    of = {"model": label, "dtype": str(loaded.dtype), "options": dataclasses.asdict(config)}
+    written = (data.folder / "meta.json").stat().st_mtime_ns  # the same tokens may stand for other audio
+    of = json.loads(json.dumps(of | {"set": data.meta["sha256"], "written": written}))
+    if (before := _decoded(output, of, requests)) is not None:
+        print(f"{output}: decoded before; to repeat it, remove {output / HYP}", flush=True)
+        return before
+    partial = _Partial(output / PARTIAL, of)
     waiting = [request for request in requests if request.key not in partial.done]
     if len(waiting) < len(requests):
         print(f"{output}: {len(requests) - len(waiting)} texts were decoded before the break", flush=True)
@@ -68,7 +75,7 @@ def decode(
     rows = [partial.done[key] for key in sorted(request.key for request in requests)]
     with open(output / f"{HYP}.new", "w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    summary = _summary(requests, waiting, rows, seconds) | {"model": label}
+    summary = _summary(requests, waiting, rows, seconds) | {"of": of}
     (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     os.replace(output / f"{HYP}.new", output / HYP)
     partial.path.unlink()
@@ -168,8 +175,19 @@ def choose(loaded: LoadedModel, data: TokenSet, tasks: list[str] | None) -> list
     return chosen
 
 
-def _name(data: TokenSet) -> str:
-    return data.meta["sha256"]
+def _decoded(output: Path, of: dict, requests: list[Request]) -> dict | None:
+    """The summary in ``output``, if what stands there is whole and of ``of``."""
+    if (output / PARTIAL).exists() or not all((output / name).is_file() for name in (HYP, SUMMARY)):
+        return None
+    summary = json.loads((output / SUMMARY).read_text(encoding="utf-8"))
+    with open(output / HYP, encoding="utf-8") as stream:
+        keys = [_key(json.loads(line)) for line in stream]
+    return summary if summary.get("of") == of and keys == sorted(r.key for r in requests) else None
+
+
+def _key(row: dict) -> tuple[str, str, str]:
+    """Of the request that a row answers."""
+    return row["utt"], row["task"], row["prompt"]
 
 
 def _summary(requests: list[Request], decoded: list[Request], rows: list[dict], seconds: float) -> dict:
@@ -198,7 +216,6 @@ class _Partial:
     def __init__(self, path: Path, header: dict):
         self.path, self.done, self._stream = path, {}, None
         self._whole = 0  # bytes up to the last whole line
-        header = json.loads(json.dumps(header))
         lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
         lines = lines[: len(lines) - (bool(lines) and not lines[-1].endswith(b"\n"))]
         if lines and json.loads(lines[0]) == header:
@@ -224,4 +241,4 @@ class _Partial:
         self._keep(row)
 
     def _keep(self, row: dict) -> None:
-        self.done[row["utt"], row["task"], row["prompt"]] = row
+        self.done[_key(row)] = row

@@ -21,11 +21,11 @@ def own_words(decoded: Path, loaded: LoadedModel, label: str) -> dict[tuple[str,
 
     Args:
         decoded: folder with hyp.jsonl and summary.json.
-        label: weights_id of the model.
+        label: what identifies the model, as ``decode`` had it.
     """
     if not (decoded / HYP).is_file() or not (decoded / SUMMARY).is_file():
         return {}
-    if json.loads((decoded / SUMMARY).read_text(encoding="utf-8")).get("model") != label:
+    if json.loads((decoded / SUMMARY).read_text(encoding="utf-8")).get("of", {}).get("model") != label:
         print(f"{decoded / HYP} is of other weights: the words are decoded again", flush=True)
         return {}
     specs = load_tasks()

@@ -164,7 +164,9 @@ def _frame_cache(results: dict) -> str:
         f"- {row['model']}: a step takes {row['cached_seconds']:.2f} s with the frozen encoder's frames from the cache,"
         f" {row['computed_seconds']:.2f} s where they are computed: {row['ratio']:.2f} times as fast ({row['device']},"
         f" mean of {row['steps']} steps each way, the same batches in turn, in one run; those from the cache without"
-        " SpecAugment)."
+        f" SpecAugment). Filling it took {1000 * row['fill_seconds']:.0f} ms a recording: the whole training, whose"
+        f" {row['whole']['steps']} steps hear {row['whole']['recordings']} recordings {row['whole']['heard']} times,"
+        f" takes by that {row['whole']['ratio']:.2f} times as long without the cache."
         for row in results.get("frame_cache", ())
     ]
     return "\n".join(["## Fine-tuning with cached frames", "", *lines, ""]) if lines else ""

@@ -35,7 +35,8 @@ def make_sft(
         out: folder for dialogues.jsonl, rejected.tsv (what, id, reason) and summary.json.
         sources: of SOURCES.
         langs: languages of the dialogues, drawn for each.
-        count: most dialogues of each form of each task; None is all of template, and COUNT of joined and llm.
+        count: most dialogues of each form of each task (of template, of each of its languages too); None is all
+            of template, and COUNT of joined and llm.
         text: dialogues without audio that are added as they are, with source ``text``.
         complete, model: the LLM, where ``llm`` is among the sources.
 

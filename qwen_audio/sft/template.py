@@ -1,6 +1,7 @@
 """Dialogues of one question about one recording, from the forms in the tasks' files."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from qwen_audio.chat_form import ChatForm
@@ -19,7 +20,7 @@ def template_dialogues(
 
     Args:
         langs: languages of the questions; each dialogue is in one of them.
-        count: most dialogues of each form of each task; None is all.
+        count: most dialogues of each form of each task, from each language it is about to each; None is all.
 
     Returns:
         The dialogues by task, form and recording, and what was rejected as (what, id, reason).
@@ -35,16 +36,18 @@ def template_dialogues(
             needs = form.fields - set(ITEM)
             able = [(recording, row) for recording, row in found if needs <= set(row)]
             rng.shuffle(able)
-            kept = []
+            kept, counts = [], Counter()
             for recording, row in able:
-                if len(kept) == count:
-                    break
+                spoken = _languages(spec, row)
+                if counts[spoken] == count:
+                    continue
                 name = f"{recording.utt}-{spec.name}-{form.name}"
                 built, reason = _build(spec, form, recording, row, rng.choice(list(langs)), rng)
                 if reason:
                     rejected.append(("dialogue", name, reason))
                 else:
                     kept.append((name, *built))
+                    counts[spoken] += 1
             dialogues += _named(sorted(kept, key=lambda item: item[0]), spec.name)
     return dialogues, rejected
 
@@ -65,8 +68,12 @@ def _build(spec, form: ChatForm, recording: Recording, row: dict, lang: str, rng
 
 def _same(spec, one: dict, other: dict, request: str) -> bool:
     """Whether two examples of a recording are references of one request."""
-    langs = [name for name in ("audio_lang", "text_lang") if name in spec.prompt_fields]
-    return request_key(spec, one) == request and all(one[name] == other[name] for name in langs)
+    return request_key(spec, one) == request and _languages(spec, one) == _languages(spec, other)
+
+
+def _languages(spec, row: dict) -> tuple:
+    """Of the audio and of the answer, where the task's prompt names them."""
+    return tuple(row.get(name) for name in ("audio_lang", "text_lang") if name in spec.prompt_fields)
 
 
 def readable(form: ChatForm, answer: str, values: dict) -> bool:

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import itertools
 import json
 import re
 import shutil
@@ -13,9 +14,11 @@ import torch
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.build import DTYPES
+from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import read_clip
 from qwen_audio.data.frame_cache import CLIPS, FRAMES, FrameCache, content_of
-from qwen_audio.data.token_set import BLOCK, TokenSet
+from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.model import AudioLLM
 from qwen_audio.progress import progress
 from qwen_audio.registry import nearest
@@ -25,15 +28,38 @@ PART = ("frontend", "encoder", "adapter")  # what the frames depend on
 BATCH_SECONDS, BATCH_CLIPS = 90, 48  # of padded audio that is encoded at once
 OPTIONS = ("max_gb",)
 
+Clip = tuple[TokenSet, str, int]  # its set, audio spec, samples
+
+
+def planned(plan: BatchPlan, valid: ValidPlan) -> list[Clip]:
+    """Each audio that a run hears in its steps and validations, once."""
+    found: dict[str, Clip] = {}
+    steps = (plan.batch(step) for step in range(plan.steps))
+    for sets, batches in ((valid.sets, map(valid.batch, range(len(valid)))), (plan.sets, steps)):
+        seen: list[set[int]] = [set() for _ in sets]
+        for entries in itertools.chain.from_iterable(batches):
+            for number in np.unique(entries["set"]).tolist():
+                data = sets[number]
+                _, audios, samples = data.clips(entries["row"][entries["set"] == number])
+                for audio, length in zip(audios.tolist(), samples.tolist(), strict=True):
+                    if audio not in seen[number]:
+                        seen[number].add(audio)
+                        spec = data.spec(audio)
+                        found.setdefault(spec, (data, spec, length))
+            if sum(map(len, seen)) == sum(data.num_audios for data in sets):
+                break
+    return list(found.values())
+
 
 def fill(
-    model: AudioLLM, sets: Sequence[TokenSet], config: dict, folder: str | Path, ranks: Ranks
+    model: AudioLLM, clips: Sequence[Clip], config: dict, folder: str | Path, ranks: Ranks
 ) -> FrameCache:
-    """The frames of every audio of ``sets``, computed where they are not there yet, by rank 0.
+    """The frames of ``clips``, computed where they are not there yet, by rank 0.
 
     The model hears as it does in use: without SpecAugment and dropout. Frames are kept in ``train_dtype``.
 
     Args:
+        clips: as ``planned`` gives them.
         config: training configuration; ``frame_cache: {max_gb: 4}`` bounds ``folder``. To make room, what other
             frozen parts left there is removed, that used longest ago first.
         folder: such as exp/frame_cache; each frozen part has one in it, named by its configuration and weights.
@@ -52,14 +78,13 @@ def fill(
         with open(folder / "lock", "wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of one part take turns
             cache = FrameCache(own, width, dtype)
-            missing = _missing(cache, sets)
+            missing = [clip for clip in clips if not cache.has(clip[1])]
             need = sum(int(model.num_frames(samples)) for *_, samples in missing) * width * dtype.itemsize
             _make_room(folder, own, cache.size + need, config["frame_cache"]["max_gb"])
             _compute(model, cache, missing, dtype, ranks)
     ranks.first(None)  # the others wait
     cache = FrameCache(own, width, dtype)
-    left = _missing(cache, sets)
-    assert not left
+    assert all([cache.has(spec) for _, spec, _ in clips])  # of each, as this chooses its frames
     return cache
 
 
@@ -102,21 +127,6 @@ def _check(model: AudioLLM, config: dict) -> None:
             )
 
 
-def _missing(cache: FrameCache, sets: Sequence[TokenSet]) -> list[tuple[TokenSet, str, int]]:
-    """(set, audio spec, samples) of each audio that the cache lacks, once."""
-    found: dict[str, tuple[TokenSet, str, int]] = {}
-    for data in sets:
-        seen = set()
-        for begin in range(0, len(data), BLOCK):
-            _, audios, samples = data.clips(np.arange(begin, min(begin + BLOCK, len(data))))
-            for audio, length in zip(audios.tolist(), samples.tolist(), strict=True):
-                spec = data.spec(audio) if audio not in seen else None
-                seen.add(audio)
-                if spec is not None and spec not in found and not cache.has(spec):
-                    found[spec] = (data, spec, length)
-    return list(found.values())
-
-
 def _make_room(folder: Path, own: Path, need: int, max_gb: float) -> None:
     """Remove the caches of other parts until ``need`` bytes fit below the bound."""
     limit = round(max_gb * 1e9)
@@ -136,7 +146,9 @@ def _make_room(folder: Path, own: Path, need: int, max_gb: float) -> None:
 
 
 @torch.no_grad()
-def _compute(model: AudioLLM, cache: FrameCache, missing: list, dtype: torch.dtype, ranks: Ranks) -> None:
+def _compute(
+    model: AudioLLM, cache: FrameCache, missing: list[Clip], dtype: torch.dtype, ranks: Ranks
+) -> None:
     was_training = model.training
     model.eval()
     for batch in progress(_batches(missing), None, "frames of the frozen encoder, batches"):
@@ -155,7 +167,7 @@ def _compute(model: AudioLLM, cache: FrameCache, missing: list, dtype: torch.dty
     model.train(was_training)
 
 
-def _batches(missing: list) -> Iterator[list]:
+def _batches(missing: list[Clip]) -> Iterator[list[Clip]]:
     """Clips of like length together, longest first."""
     batch: list = []
     for entry in sorted(missing, key=lambda entry: -entry[2]):

@@ -18,7 +18,7 @@ from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, export_model, write_
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.average import average, select
 from qwen_audio.train.checkpoint import load_model_tensors
-from qwen_audio.train.frame_cache import fill
+from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, describe, identity, made_of
 from qwen_audio.train.plot import plot_log
 from qwen_audio.train.ranks import Ranks
@@ -51,21 +51,17 @@ def train(
             print(describe(config), file=sys.stderr, flush=True)
     seed_everything(config["seed"])  # what no trained model gives begins at random
     model = build(config, tokenizer, ctc_tokens, len(tasks))
+    plan = BatchPlan.from_config(sets, config, model.num_frames)
+    valid_plan = ValidPlan(valid, config["batch_conf"], model.num_frames, config["accum_grad"])
     cache = None
     if config["frame_cache"]:
-        cache = fill(model, [*sets, *valid], config, output.parent / "frame_cache", ranks)
+        cache = fill(model, planned(plan, valid_plan), config, output.parent / "frame_cache", ranks)
         if ranks.rank == 0:
             print(f"frames come from {cache.folder}, without SpecAugment", file=sys.stderr, flush=True)
     if kind := config["decoder_conf"].get("quantize"):
         check_quantize(kind)
         quantize_llm(model.decoder.lm, kind, DTYPES[config["train_dtype"]], ranks.device)
     store_frozen(model.decoder, DTYPES[config["train_dtype"]])
-    frames_of = model.num_frames
-    phases, batch = config["phases"], config["batch_conf"]
-    plan = BatchPlan(
-        sets, phases, batch, frames_of, config["seed"], config["accum_grad"], config["task_temperature"],
-        config["speed_perturb"],
-    )  # fmt: skip
     trainer = Trainer(
         model,
         plan,
@@ -73,7 +69,7 @@ def train(
         {**config, **start},
         output,
         device,
-        ValidPlan(valid, batch, frames_of, config["accum_grad"]),
+        valid_plan,
     )
     if trainer.ranks.rank == 0:
         write_run(output, tokenizer, config, [*dict.fromkeys([*tasks, *known])], ctc_tokens)

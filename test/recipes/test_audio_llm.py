@@ -18,7 +18,7 @@ def test_the_stages_run_in_order_on_the_sets_of_the_corpora(recipe):
     assert called[1] == "data --corpus_name one --preset default --downloads downloads"
     assert called[2] == "check_leak --train data/one_train --test data/one_valid data/one_test"
     assert called[-3] == "average exp/pretrain_default"
-    assert called[-2].startswith("decode --model exp/pretrain_default --set dump/tokens/one_test")
+    assert called[-2].startswith("decode --model exp/pretrain_default --sets dump/tokens/one_test")
     assert "--decoded exp/pretrain_default/decode/one_test:dump/raw/one_test" in called[-1]
 
 
@@ -106,6 +106,18 @@ def test_a_removed_marker_repeats_its_stage_and_what_builds_on_it(recipe):
     assert names(recipe.run()[2]) == ["decode", "score"]
 
 
+def test_one_command_decodes_all_test_sets_and_later_those_that_changed(recipe):
+    sets = ["--corpora", "one two"]
+    decoded = [line for line in recipe.run(*sets)[2] if line.startswith("decode ")]
+    assert len(decoded) == 1 and "--sets dump/tokens/one_test dump/tokens/two_test --output" in decoded[0]
+    (recipe.folder / "data/two_test/text").write_text("a hello\n")
+    status, output, called = recipe.run(*sets, BREAK="^decode ")
+    assert status != 0 and "stage 7: decode two_test: broken off" in output
+    (decoded,) = [line for line in recipe.run(*sets)[2] if line.startswith("decode ")]
+    assert "--sets dump/tokens/two_test --output" in decoded
+    assert recipe.run(*sets)[2] == []
+
+
 def test_a_removed_data_set_is_prepared_again(recipe):
     recipe.run()
     shutil.rmtree(recipe.folder / "data/one_valid")
@@ -147,10 +159,10 @@ def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(re
     status, output, called = recipe.run("--eval_model", str(trained))
     assert status == 0, output
     assert names(called) == EVALUATION
-    tokens, decoded = "dump/tokens_pretrain_big/one_test", "exp/pretrain_big/decode/one_test"
+    tokens, decoded = "dump/tokens_pretrain_big/one_test", "exp/pretrain_big/decode"
     assert called[3] == f"tokenize dump/raw/one_test {tokens} --tokenizer {trained}/tokenizer"
-    assert called[4].startswith(f"decode --model {trained} --set {tokens} --output {decoded}")
-    assert "--train" not in called[5] and f"--decoded {decoded}:dump/raw/one_test" in called[5]
+    assert called[4].startswith(f"decode --model {trained} --sets {tokens} --output {decoded} ")
+    assert "--train" not in called[5] and f"--decoded {decoded}/one_test:dump/raw/one_test" in called[5]
     assert recipe.run("--eval_model", str(trained))[2] == []
     (trained / "model.safetensors").write_text("other weights\n")
     assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]

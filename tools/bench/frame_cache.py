@@ -5,14 +5,14 @@
     ../../tools/venv/bin/python ../../tools/bench/frame_cache.py --config conf/sft.yaml --model exp/pretrain_default \
         --sets dump/tokens_sft/sounds_train --steps 12
 
-Both do the same batches in turn, in one run: audio or frames read, loss, backward pass, step. Prints seconds a step
-of each (on a CPU those that it worked, whatever else it had to do) and their ratio, and after how many steps the
-filling has paid for itself where no --cache, as stage 6 leaves one, was filled before. --json writes the same for
+The frames of the first --steps batches are computed into a cache that is removed again; then both do these batches
+in turn: audio or frames read, loss, backward pass, step. Prints seconds a step of each and seconds a recording that
+the filling took (on a CPU those that it worked, whatever else it had to do), and what that makes of the whole
+training that --config asks for, which hears some recordings often and some never. --json writes the same for
 RESULTS.md.
 """
 
 import argparse
-import contextlib
 import functools
 import json
 import tempfile
@@ -26,9 +26,10 @@ from qwen_audio.config import load_config
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate
 from qwen_audio.data.token_set import TokenSet, task_list
+from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.engine import LocalEngine
-from qwen_audio.train.frame_cache import fill
+from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, made_of
 from qwen_audio.train.ranks import Ranks
 from qwen_audio.train.run import store_frozen
@@ -36,47 +37,59 @@ from qwen_audio.train.run import store_frozen
 
 def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.num_threads)
-    overrides = [f"init={args.model}", "frame_cache.max_gb=100", *args.override]
-    config, sets, ranks = (
-        load_config(args.config, overrides),
-        list(map(TokenSet, args.sets)),
-        Ranks(args.device),
-    )
+    config = load_config(args.config, [f"init={args.model}", "frame_cache.max_gb=100", *args.override])
+    sets, ranks = list(map(TokenSet, args.sets)), Ranks(args.device)
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     model = build_from(config, tokenizer, made_of(config)["ctc_tokens"], len(task_list(sets, [])))
+    whole = BatchPlan.from_config(sets, config, model.num_frames)
+    phase = config["phases"][0] | {"steps": min(args.steps, config["phases"][0]["steps"])}
+    plan = BatchPlan.from_config(sets, config | {"phases": [phase]}, model.num_frames)
+    nothing = ValidPlan([], config["batch_conf"], model.num_frames)
     clock = time.process_time if ranks.device.type == "cpu" else time.perf_counter
-    begin = clock()
-    with contextlib.ExitStack() as stack:
-        folder = args.cache or stack.enter_context(tempfile.TemporaryDirectory())
-        cache = fill(model, sets, config, folder, ranks)
-        filling = clock() - begin
+    with tempfile.TemporaryDirectory() as folder:
+        clips, begin = planned(plan, nothing), clock()
+        cache = fill(model, clips, config, folder, ranks)
+        filling = (clock() - begin) / len(clips)
         store_frozen(model.decoder, DTYPES[config["train_dtype"]])
         engine = LocalEngine(model, config, ranks)
-        plan = BatchPlan.from_config(sets, config, model.num_frames)
         model.train()
         model.num_tasks = len(plan.tasks)
         collates = {"computed": Collate(plan.tasks), "cached": Collate(plan.tasks, cache)}
-        ways = {way: functools.partial(collate, plan.sets) for way, collate in collates.items()}
-        spent: dict[str, list[float]] = {way: [] for way in ways}
-        for step in range(min(args.steps, plan.steps)):
-            for way, collate in ways.items():
+        spent: dict[str, list[float]] = {way: [] for way in collates}
+        for step in range(plan.steps):
+            for way, collate in collates.items():
                 begin = clock()
-                _step(model, engine, plan.batch(step), collate, config, ranks)
+                _step(model, engine, plan.batch(step), functools.partial(collate, sets), config, ranks)
                 spent[way].append(clock() - begin)
-    mean = {way: sum(times[1:]) / len(times[1:]) for way, times in spent.items()}
-    saved = mean["computed"] - mean["cached"]
-    ratio = mean["computed"] / mean["cached"]
-    print("step " + ", ".join(f"{way} {seconds:.2f} s" for way, seconds in mean.items()))
-    print(f"{ratio:.2f} times as fast; {cache.size / 1e6:.1f} MB", end="")
-    print(
-        ""
-        if args.cache
-        else f"; filled in {filling:.1f} s, paid for after {filling / max(saved, 1e-9):.0f} steps"
-    )
+    computed, cached = (sum(times[1:]) / len(times[1:]) for times in spent.values())
+    steps, recordings = whole.steps, len(planned(whole, nothing))
+    found = {
+        "computed_seconds": round(computed, 3),
+        "cached_seconds": round(cached, 3),
+        "ratio": round(computed / cached, 3),
+        "fill_seconds": round(filling, 4),  # a recording
+        "steps": plan.steps - 1,
+        "whole": {
+            "steps": steps,
+            "recordings": recordings,
+            "heard": _heard(whole),
+            "ratio": round(steps * computed / (steps * cached + recordings * filling), 3),
+        },
+        "device": ranks.device.type,
+    }
+    print(json.dumps(found, indent=1))
     if args.json:
-        found = {f"{way}_seconds": round(seconds, 3) for way, seconds in mean.items()}
-        found |= {"ratio": round(ratio, 3), "steps": len(spent["cached"]) - 1, "device": ranks.device.type}
         args.json.write_text(json.dumps(found) + "\n", encoding="utf-8")
+
+
+def _heard(plan: BatchPlan) -> int:
+    """Recordings in all batches together, each as often as it is heard."""
+    parts = [part for step in range(plan.steps) for part in plan.batch(step)]
+    return sum(
+        len(data.clips(part["row"][part["set"] == number])[0])
+        for part in parts
+        for number, data in enumerate(plan.sets)
+    )
 
 
 def _step(model, engine, parts: list, collate, config: dict, ranks: Ranks) -> None:
@@ -98,9 +111,6 @@ if __name__ == "__main__":
     parser.add_argument("--config", required=True, help="configuration of stage 6")
     parser.add_argument("--model", required=True, help="folder of the pre-trained model")
     parser.add_argument("--sets", required=True, nargs="+", metavar="SET", help="tokenised dialogues")
-    parser.add_argument(
-        "--cache", metavar="FOLDER", help="filled as stage 6 does, exp/frame_cache; else a new one"
-    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument("--steps", type=int, default=12, help="at most; the first is not counted")
     parser.add_argument("--override", nargs="+", default=[], metavar="KEY=VALUE")

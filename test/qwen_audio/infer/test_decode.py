@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 
 import pytest
 import soundfile
@@ -181,6 +182,24 @@ def test_what_another_model_or_other_options_began_is_not_gone_on_with(
     assert len(asked) == 5
 
 
+def test_what_stands_there_whole_is_not_decoded_again(loaded, token_set, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    first = decode(loaded, token_set, out, CONFIG, SPECS, ["asr"], "one")
+    asked = []
+    monkeypatch.setattr(decode_module, "_decode", lambda a, b, waiting, *rest: asked.append(waiting) or ())
+    assert decode(loaded, token_set, out, CONFIG, SPECS, ["asr"], "one") == first and asked == []
+    assert "decoded before; to repeat it, remove " in capsys.readouterr().out
+    other = dataclasses.replace(CONFIG, beam_size=3)
+    for label, config, tasks in (("two", CONFIG, ["asr"]), ("one", other, ["asr"]), ("one", CONFIG, ["lid"])):
+        with pytest.raises(KeyError):  # nothing is written by the patched function
+            decode(loaded, token_set, out, config, SPECS, tasks, label)
+        (out / "hyp.partial.jsonl").unlink()
+    os.utime(token_set.folder / "meta.json")  # stage 2 ran again
+    with pytest.raises(KeyError):
+        decode(loaded, token_set, out, CONFIG, SPECS, ["asr"], "one")
+    assert len(asked) == 4
+
+
 def test_a_set_of_another_tokenizer_is_refused(loaded, token_set, tmp_path, monkeypatch):
     monkeypatch.setitem(token_set.meta, "placeholder", 7)
     with pytest.raises(ValueError, match="not by the model's tokenizer"):
@@ -190,16 +209,16 @@ def test_a_set_of_another_tokenizer_is_refused(loaded, token_set, tmp_path, monk
 def test_the_command_decodes_a_folder_with_a_configuration(loaded, ctc_tokens, token_set, tmp_path, capsys):
     export_model(loaded.model, loaded.tokenizer, loaded.config, loaded.tasks, ctc_tokens, tmp_path / "run")
     (tmp_path / "decode.yaml").write_text("max_new_tokens: 10\nbeam_size: 2\nctc_weight: 0.3\n")
-    arguments = ["--model", tmp_path / "run", "--set", token_set.folder, "--output", tmp_path / "out"]
+    arguments = ["--model", tmp_path / "run", "--sets", token_set.folder, "--output", tmp_path]
     run("decode", [*map(str, arguments), "--config", str(tmp_path / "decode.yaml"), "--format", "txt"])
     said = capsys.readouterr().out
     assert "5 texts (asr 3, lid 2) of 3 utterances" in said
-    summary = json.loads((tmp_path / "out/summary.json").read_text())
-    assert summary["model"] == weights_id(tmp_path / "run")
-    rows = read_rows(tmp_path / "out")
+    out = tmp_path / token_set.folder.name
+    assert json.loads((out / "summary.json").read_text())["of"]["model"] == weights_id(tmp_path / "run")
+    rows = read_rows(out)
     assert len(rows) == 5
     spoken = {row["utt"]: row["hyp"].split() for row in rows if row["task"] == "asr" and row["hyp"].strip()}
-    written = {path.stem: path.read_text().split() for path in (tmp_path / "out" / "asr").glob("*/*.txt")}
+    written = {path.stem: path.read_text().split() for path in (out / "asr").glob("*/*.txt")}
     assert written == spoken and f"{len(spoken)} files of words; {3 - len(spoken)} answers hold none" in said
 
 

@@ -16,7 +16,7 @@ def decoded(tmp_path):
             for u, t, a, x, h in rows
         ]
         (tmp_path / "hyp.jsonl").write_text("\n".join(lines) + "\n")
-        (tmp_path / "summary.json").write_text(json.dumps({"model": model}))
+        (tmp_path / "summary.json").write_text(json.dumps({"of": {"model": model}}))
         return tmp_path
 
     return write

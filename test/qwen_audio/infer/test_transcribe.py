@@ -189,8 +189,8 @@ def test_the_shortest_recordings_are_transcribed_too(loaded, tmp_path, samples):
     "arguments, said",
     [
         (["--audio", "a.wav"], "--audio needs --language"),
-        (["--audio", "a.wav", "--language", "en", "--tasks", "asr"], "--tasks goes with --set"),
-        (["--set", "tokens", "--window", "20"], "--window goes with --audio"),
+        (["--audio", "a.wav", "--language", "en", "--tasks", "asr"], "--tasks goes with --sets"),
+        (["--sets", "tokens", "--window", "20"], "--window goes with --audio"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_named(arguments, said, tmp_path):

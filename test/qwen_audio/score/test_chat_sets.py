@@ -66,11 +66,13 @@ def test_five_dialogues_stand_in_the_report_as_they_came(sets, tmp_path):
 def test_what_the_frame_cache_saved_stands_in_the_report_as_it_was_measured(sets, tmp_path):
     assert score_chat_sets(*sets)["frame_cache"] == []
     measured = {"computed_seconds": 3.0, "cached_seconds": 2.0, "ratio": 1.5, "steps": 5, "device": "cpu"}
+    measured |= {"fill_seconds": 0.02, "whole": {"steps": 90, "recordings": 400, "heard": 950, "ratio": 1.44}}
     (tmp_path / "exp/sft_x/frame_cache.json").write_text(json.dumps(measured))
     write_results(tmp_path / "out", {"command": "x", "examples": [], **score_chat_sets(*sets)})
     (line,) = [x for x in (tmp_path / "out/RESULTS.md").read_text().splitlines() if x.startswith("- sft_x: ")]
     assert "takes 2.00 s" in line and "3.00 s where they are computed: 1.50 times as fast (cpu" in line
-    assert "mean of 5 steps" in line
+    assert "mean of 5 steps" in line and "took 20 ms a recording" in line
+    assert "90 steps hear 400 recordings 950 times, takes by that 1.44 times as long" in line
 
 
 def test_the_three_folders_are_written_with_colons():

@@ -57,12 +57,14 @@ def test_the_seed_decides(prepared, tasks):
     assert made(recordings, tasks) != made(recordings, tasks, seed=1)
 
 
-def test_count_limits_each_form(prepared, tasks):
-    counts = Counter(
-        (d.about["task"], d.about["facts"]["form"])
-        for d in made(read_recordings(prepared, tasks), tasks, count=2)[0]
-    )
-    assert set(counts.values()) == {2}
+def test_count_limits_each_form_in_each_language(prepared, tasks):
+    found = made(read_recordings(prepared, tasks), tasks, count=1)[0]
+    counts = Counter((d.about["task"], d.about["facts"]["form"]) for d in found)
+    assert counts.pop(("asr", "transcript")) == 3  # of en, es and fr
+    assert set(counts.values()) == {1}
+    assert {d.about["facts"]["rows"][0].get("audio_lang") for d in found if d.about["task"] == "asr"} == {
+        "en", "es", "fr",
+    }  # fmt: skip
 
 
 def test_languages_that_are_not_asked_for_are_not_used(prepared, tasks):

@@ -7,12 +7,14 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 
+from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate
 from qwen_audio.data.frame_cache import FrameCache, content_of
 from qwen_audio.data.packing import ENTRY_DTYPE
 from qwen_audio.data.token_set import TokenSet, task_list
+from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.train.checkpoint import checkpoints
-from qwen_audio.train.frame_cache import fill, part_key
+from qwen_audio.train.frame_cache import fill, part_key, planned
 from qwen_audio.train.init import build_from
 from qwen_audio.train.log import read_log
 from qwen_audio.train.ranks import Ranks
@@ -38,9 +40,36 @@ def entries(count):
     return np.array([(0, row, 1.0) for row in range(count)], dtype=ENTRY_DTYPE)
 
 
+ROOM = {"max_examples": 4, "max_positions": 1000, "max_seconds": 60}
+
+
+def plan_of(data, steps):
+    phase = {"steps": steps, "task_weights": {"template": 3, "joined": 2, "text": 1}}
+    return BatchPlan([data], [phase], ROOM, lambda samples: samples // 1280)
+
+
+def every(data):
+    """All recordings of a set, as validation hears them."""
+    return planned(plan_of(data, 1), ValidPlan([data], ROOM, lambda samples: samples // 1280))
+
+
+def test_what_a_run_hears_is_planned_once_and_nothing_else(dialogues):
+    data, none = TokenSet(dialogues), ValidPlan([], ROOM, lambda samples: samples // 1280)
+    for steps in (1, 2, 9):
+        plan = plan_of(data, steps)
+        rows = np.concatenate([part["row"] for step in range(steps) for part in plan.batch(step)])
+        heard = {data.spec(audio) for audio in data.clips(rows)[1]}
+        clips = planned(plan_of(data, steps), none)
+        assert len(clips) == len(heard) and {spec for _, spec, _ in clips} == heard
+        assert len(heard) == 5 if steps == 9 else 0 < len(heard) <= 5
+        for _, spec, samples in clips:
+            assert soundfile.info(spec).frames == samples
+    assert len(planned(plan_of(data, 1), none)) < len(every(data)) == 5
+
+
 def test_the_loss_from_the_cache_is_that_from_the_audio(model, sft_config, dialogues, tmp_path):
     data = TokenSet(dialogues)
-    cache = fill(model, [data], sft_config(frame_cache=CACHED), tmp_path / "cache", Ranks("cpu"))
+    cache = fill(model, every(data), sft_config(frame_cache=CACHED), tmp_path / "cache", Ranks("cpu"))
     tasks = task_list([data])
     cached, heard = (Collate(tasks, cache)([data], entries(12)), Collate(tasks)([data], entries(12)))
     assert "speech" not in cached and cached["speech_lengths"].tolist() == heard["speech_lengths"].tolist()
@@ -55,21 +84,21 @@ def test_each_audio_is_encoded_once_and_never_again(model, encodings, sft_config
     config, data = sft_config(frame_cache=CACHED), TokenSet(dialogues)
     copy = tmp_path / "copy.wav"
     copy.write_bytes((tmp_path / "clip0.wav").read_bytes())
-    cache = fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    cache = fill(model, every(data), config, tmp_path / "cache", Ranks("cpu"))
     heard = {data.spec(audio) for audio in data.clips(np.arange(12))[1]}
     assert sum(encodings) == len(heard) == 5
-    fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    fill(model, every(data), config, tmp_path / "cache", Ranks("cpu"))
     assert sum(encodings) == 5
     assert cache.add(
         str(copy), content_of(soundfile.read(copy, dtype="float32")[0])
     )  # the same audio elsewhere
     assert torch.equal(cache.frames(str(copy)), cache.frames(str(tmp_path / "clip0.wav")))
     os.utime(tmp_path / "clip1.wav", ns=(1, 1))  # another time, the same content
-    fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    fill(model, every(data), config, tmp_path / "cache", Ranks("cpu"))
     assert sum(encodings) == 5
     wave = np.random.default_rng(9).uniform(-0.5, 0.5, soundfile.info(tmp_path / "clip1.wav").frames)
     soundfile.write(tmp_path / "clip1.wav", wave, 16000, subtype="PCM_16")
-    fill(model, [data], config, tmp_path / "cache", Ranks("cpu"))
+    fill(model, every(data), config, tmp_path / "cache", Ranks("cpu"))
     assert sum(encodings) == 6
 
 
@@ -86,7 +115,7 @@ def test_other_weights_or_another_configuration_are_another_cache(model, sft_con
 
 def test_frames_that_were_changed_on_disk_are_refused(model, sft_config, dialogues, tmp_path):
     cache = fill(
-        model, [TokenSet(dialogues)], sft_config(frame_cache=CACHED), tmp_path / "cache", Ranks("cpu")
+        model, every(TokenSet(dialogues)), sft_config(frame_cache=CACHED), tmp_path / "cache", Ranks("cpu")
     )
     spec, other = str(tmp_path / "clip0.wav"), str(tmp_path / "clip1.wav")
     at = json.loads(next(line for line in open(cache.folder / "clips.jsonl") if spec in line))["at"]
@@ -118,18 +147,18 @@ def test_what_is_kept_comes_back_bit_by_bit_also_after_a_break(tmp_path, dtype):
 def test_the_bound_removes_other_caches_the_oldest_first_and_else_refuses(
     model, sft_config, dialogues, tmp_path
 ):
-    sets, root, ranks = [TokenSet(dialogues)], tmp_path / "cache", Ranks("cpu")
-    own = fill(model, sets, sft_config(frame_cache=CACHED), root, ranks)
+    clips, root, ranks = every(TokenSet(dialogues)), tmp_path / "cache", Ranks("cpu")
+    own = fill(model, clips, sft_config(frame_cache=CACHED), root, ranks)
     for number, name in enumerate(("0" * 16, "1" * 16)):
         (root / name).mkdir()
         (root / name / "clips.jsonl").touch()
         (root / name / "frames.bin").write_bytes(bytes(own.size))
         os.utime(root / name, (number, number))
     (root / "not a cache").mkdir()
-    fill(model, sets, sft_config(frame_cache={"max_gb": 2.5 * own.size / 1e9}), root, ranks)
+    fill(model, clips, sft_config(frame_cache={"max_gb": 2.5 * own.size / 1e9}), root, ranks)
     assert {path.name for path in root.iterdir()} == {"lock", "not a cache", "1" * 16, own.folder.name}
     with pytest.raises(ValueError, match="take 0.00 GB, above frame_cache.max_gb of .*; raise it"):
-        fill(model, sets, sft_config(frame_cache={"max_gb": 0.9 * own.size / 1e9}), root, ranks)
+        fill(model, clips, sft_config(frame_cache={"max_gb": 0.9 * own.size / 1e9}), root, ranks)
 
 
 def test_what_the_cache_cannot_hold_is_an_error_that_names_the_key(model, sft_config, dialogues, tmp_path):
@@ -137,7 +166,7 @@ def test_what_the_cache_cannot_hold_is_an_error_that_names_the_key(model, sft_co
         with pytest.raises(ValueError, match=message):
             fill(
                 model,
-                [TokenSet(dialogues)],
+                every(TokenSet(dialogues)),
                 sft_config(**{"frame_cache": CACHED, **changes}),
                 tmp_path,
                 Ranks("cpu"),

@@ -1,0 +1,25 @@
+import argparse
+import os
+from pathlib import Path
+
+import pytest
+
+from qwen_audio.infer.arguments import add_place_arguments, check_names, label_of
+
+
+def test_a_label_tells_other_weights_and_other_bits_from_these(tmp_path):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model")
+    add_place_arguments(parser)
+    (tmp_path / "model.safetensors").write_text("weights")
+    plain = label_of(parser.parse_args(["--model", str(tmp_path)]))
+    few = label_of(parser.parse_args(["--model", str(tmp_path), "--quantize", "4bit"]))
+    assert plain == label_of(parser.parse_args(["--model", str(tmp_path), "--device", "cuda"])) != few
+    os.utime(tmp_path / "model.safetensors", ns=(1, 1))
+    assert label_of(parser.parse_args(["--model", str(tmp_path)])) not in (plain, few)
+
+
+def test_sets_of_one_name_cannot_be_told_apart_in_the_output():
+    check_names([Path("a/one"), Path("a/two")])
+    with pytest.raises(ValueError, match="--sets a/one b/one: two have the same name; take two calls"):
+        check_names([Path("a/one"), Path("b/one")])
