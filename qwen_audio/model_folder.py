@@ -6,6 +6,7 @@
 | model.safetensors | every tensor of the model, frozen ones included, tied ones once |
 | encoder/, decoder/ | config.json of the Hugging Face model that the component names: its shape, no weights |
 | tokenizer/ | the tokenizer with the special tokens |
+| decode.yaml | how answers are searched where a command is not told (qwen_audio/infer/options.py); may be missing |
 | run.json | ``ctc_tokens``: ids the CTC component can emit; ``tasks``: the streams it was trained on (``asr/en``) |
 """
 
@@ -26,6 +27,7 @@ from qwen_audio.registry import SLOTS, component_class
 from qwen_audio.tokenizer import Tokenizer
 
 CONFIG, WEIGHTS, RUN, TOKENIZER = "config.yaml", "model.safetensors", "run.json", "tokenizer"
+DECODE = "decode.yaml"
 
 
 def export_model(

@@ -151,6 +151,11 @@ if [[ -n $eval_model ]]; then :
 elif [[ -f $sft_config ]]; then fine_tune
 elif asked_for 6; then log "stage 6: fine-tuning for chat is not configured, there is no $sft_config: left out"; fi
 
+if asked_for 7 && [[ -n $inference_config && -z $eval_model ]]; then  # what other commands decode by, if not told otherwise
+    for name in "$model" "$chat"; do
+        [[ ! -d $name ]] || config_json "$inference_config" beam_size ctc_weight length_bonus max_new_tokens tasks > "$name/decode.yaml"
+    done
+fi
 undecoded=()
 for set in "${test[@]}"; do
     if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)" "$made" "$tokens/$set/.done2" $inference_config; then

@@ -2,7 +2,8 @@
 
 Sets: writes OUTPUT/SET/hyp.jsonl, a row per utterance, task and language, and OUTPUT/SET/summary.json: speed and
 counts; with --format also OUTPUT/SET/TASK/LANGUAGE/UTT.suffix, a file per transcript. The same command goes on
-where it was broken off. The inference configuration is YAML; without one the search is greedy:
+where it was broken off. The inference configuration is YAML; without one it is the decode.yaml that stage 7 leaves in
+the model's folder, and without that greedy search:
 
     batch_conf: {max_examples: 64, max_seconds: 240}   # clips at once
     beam_size: 1                     # for every task ...
@@ -17,7 +18,7 @@ Examples:
     qwen-audio decode --model exp/pretrain_default --sets dump/tokens/asterisk_test dump/tokens/notes_test \\
         --output exp/pretrain_default/decode --config conf/decode.yaml
     qwen-audio decode --model exp/pretrain_default --audio talk.mp3 meeting.m4a --language en \\
-        --format txt srt textgrid --output transcripts --config conf/decode.yaml
+        --format txt srt textgrid --output transcripts
     qwen-audio decode --model tools/backbones/whisper-base --audio talk.mp3 --language en --format srt \\
         --output transcripts
 """
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="files of words; by default none of sets, txt of recordings",
     )
-    parser.add_argument("--config", help="inference configuration; without it the search is greedy")
+    parser.add_argument("--config", help="inference configuration; by default the model's own decode.yaml")
     parser.add_argument(
         "--tasks", nargs="+", help="of sets: tasks to decode; by default all that the model has"
     )
@@ -82,7 +83,7 @@ def _decode_sets(args: argparse.Namespace) -> None:
     from qwen_audio.task_spec import load_tasks
 
     specs = load_tasks()
-    config = load_inference_config(args.config, specs)
+    config = load_inference_config(args.config, specs) if args.config else None
     check_names(args.sets)
     sets = [TokenSet(folder) for folder in args.sets]
 
@@ -93,9 +94,10 @@ def _decode_sets(args: argparse.Namespace) -> None:
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.transcribe import check_formats, write_hypotheses
 
+    loaded = load_model(args.model, **place_of(args))
+    config = config or loaded.search
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
-    loaded = load_model(args.model, **place_of(args))
     tasks = [choose(loaded, data, args.tasks) for data in sets]
     if args.format:
         check_formats(args.format, [name for names in tasks for name in names], specs)

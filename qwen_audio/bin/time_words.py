@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="timestamp heads of the model; whisper:MODEL; pocketsphinx")  # fmt: skip
     parser.add_argument("--model", help="folder of a trained run, for its heads")
     parser.add_argument(
-        "--config", help="inference configuration, for its words; without it the search is greedy"
+        "--config", help="inference configuration, for its words; by default the model's own decode.yaml"
     )
     parser.add_argument("--pick_on", type=Path, metavar="DUMP/SET",
                         help="set with word times to choose attention heads on; not one that is timed")  # fmt: skip

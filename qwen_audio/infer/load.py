@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,12 +13,13 @@ from qwen_audio.build import DTYPES, build_model
 from qwen_audio.config import GIVEN, load_config
 from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.decoder.quantize import check_quantize, quantize_llm
-from qwen_audio.infer.options import InferenceConfig
+from qwen_audio.infer.options import InferenceConfig, load_inference_config
 from qwen_audio.infer.requests import task_of
 from qwen_audio.infer.weights import empty_parameters, merge_lora, place, settle
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, backbones
+from qwen_audio.model_folder import CONFIG, DECODE, RUN, TOKENIZER, WEIGHTS, backbones
 from qwen_audio.registry import SLOTS, check_options, component_class, nearest
+from qwen_audio.task_spec import load_tasks
 from qwen_audio.tokenizer import Tokenizer
 
 LOAD_DTYPES = {**DTYPES, "float16": torch.float16}  # training in float16 would need its loss scaled
@@ -31,6 +32,7 @@ class LoadedModel:
     Attributes:
         tasks: names of the tasks it was trained on, such as ``asr``.
         dtype: of the decoder's weights; in half precision the encoder computes under autocast.
+        search: how answers to tasks are searched, by the folder's decode.yaml; without one greedily.
     """
 
     model: AudioLLM
@@ -39,6 +41,7 @@ class LoadedModel:
     tasks: list[str]
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
+    search: InferenceConfig = field(default_factory=InferenceConfig)
 
     @torch.inference_mode()
     def encode(self, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -76,7 +79,7 @@ class LoadedModel:
         """The timestamp head that the configuration names, or another one with its options.
 
         Args:
-            search: how its words are decoded; by default as its options say, which is greedily unless they are set.
+            search: how its words are decoded; by default as the model's ``search`` says.
 
         Raises:
             ValueError: if there is none of that name, the configuration has none, or it is one that is trained
@@ -130,6 +133,8 @@ def load_model(
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name} is missing; stage 5 writes it (the folder of a trained run)")
     config = load_config(folder / CONFIG)
+    decode = folder / DECODE
+    search = load_inference_config(decode if decode.is_file() else None, load_tasks())
     run = json.loads((folder / RUN).read_text(encoding="utf-8"))
     tokenizer = Tokenizer(folder / TOKENIZER)
     with empty_parameters():
@@ -145,7 +150,7 @@ def load_model(
     settle(model, LOAD_DTYPES[dtype])
     model.requires_grad_(False).eval().to(device)
     tasks = list(dict.fromkeys(map(task_of, run["tasks"])))
-    return LoadedModel(model, tokenizer, config, tasks, device, LOAD_DTYPES[dtype])
+    return LoadedModel(model, tokenizer, config, tasks, device, LOAD_DTYPES[dtype], search)
 
 
 def _from_here(config: dict, folder: Path) -> dict:

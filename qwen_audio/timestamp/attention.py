@@ -55,7 +55,7 @@ class Attention(Aligner):
             the upper half. ``qwen-audio pick_heads`` finds better ones.
         shift: seconds added to every time but the first: heads look a little before or behind what is written;
             ``qwen-audio pick_heads`` measures it.
-        task, beam_size, ctc_weight: see Aligner.
+        task: see Aligner.
     """
 
     def __init__(
@@ -63,10 +63,8 @@ class Attention(Aligner):
         heads: list[list[int]] | None = None,
         shift: float = 0.0,
         task: str = "asr",
-        beam_size: int = 1,
-        ctc_weight: float = 0.0,
     ):
-        super().__init__(task, beam_size, ctc_weight)
+        super().__init__(task)
         self.heads = None if heads is None else [tuple(pair) for pair in heads]
         self.shift = shift
 

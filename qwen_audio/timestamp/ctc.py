@@ -34,7 +34,7 @@ class Ctc(torch.nn.Module, Aligner):
         input_size: encoder width D.
         tokenizer: of the run; its tokens are spelt out in bytes.
         lead, tail: seconds.
-        task, beam_size, ctc_weight: see Aligner.
+        task: see Aligner.
     """
 
     def __init__(
@@ -44,11 +44,9 @@ class Ctc(torch.nn.Module, Aligner):
         lead: float = 0.04,
         tail: float = 0.1,
         task: str = "asr",
-        beam_size: int = 1,
-        ctc_weight: float = 0.0,
     ):
         torch.nn.Module.__init__(self)
-        Aligner.__init__(self, task, beam_size, ctc_weight)
+        Aligner.__init__(self, task)
         self.lead, self.tail = lead, tail
         self.norm = torch.nn.LayerNorm(input_size)
         self.project = torch.nn.Linear(input_size, UNITS)

@@ -6,7 +6,7 @@ import torch
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.grammar import Grammar, grammar_of
 from qwen_audio.infer.options import InferenceConfig
-from qwen_audio.infer.search import Hypothesis, SearchOptions
+from qwen_audio.infer.search import Hypothesis
 from qwen_audio.registry import nearest
 from qwen_audio.task_spec import TaskSpec, load_tasks
 
@@ -50,18 +50,17 @@ class Hearing(TimestampHead):
     """Base of heads that answer from a batch of clips as the decoder has heard them, which they may share.
 
     Attributes:
-        search: how the decoder writes, instead of ``beam_size`` and ``ctc_weight``; None leaves it to these.
+        search: how the decoder writes; None leaves it to the model's own.
 
     Args:
         task: the task whose prompt is asked; None takes the first that fits.
-        beam_size, ctc_weight: how its answer is searched, see SearchOptions.
     """
 
     search: InferenceConfig | None = None
 
-    def __init__(self, task: str | None, beam_size: int = 1, ctc_weight: float = 0.0):
+    def __init__(self, task: str | None):
         super().__init__()
-        self.task, self.beam_size, self.ctc_weight = task, beam_size, ctc_weight
+        self.task = task
 
     def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
         """See TimestampHead. Raises: ValueError if the model was not trained on the head's task."""
@@ -103,9 +102,7 @@ class Hearing(TimestampHead):
             which: the clip of each language.
         """
         spec = self.spec(clips.loaded.tasks)
-        options = SearchOptions(self.beam_size, self.ctc_weight, max_new_tokens=spec.max_new_tokens)
-        if self.search:
-            options = self.search.search_options(spec)
+        options = (self.search or clips.loaded.search).search_options(spec)
         return clips.answer(which, self.prompts(clips.loaded, languages), grammar, options)
 
 
@@ -114,11 +111,10 @@ class Aligner(Hearing):
 
     Args:
         task: the task that transcribes.
-        beam_size, ctc_weight: how it is searched, see SearchOptions.
     """
 
-    def __init__(self, task: str = "asr", beam_size: int = 1, ctc_weight: float = 0.0):
-        super().__init__(task, beam_size, ctc_weight)
+    def __init__(self, task: str = "asr"):
+        super().__init__(task)
 
     def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[Word]]:
         """Times of the words (qwen_audio/words.py: split_words) of a text a clip; none of an empty text."""

@@ -18,12 +18,10 @@ class Tokens(Hearing):
 
     Args:
         task: the task whose prompt asks for word times; by default the first whose target is ``words``.
-        beam_size: hypotheses kept.
-        ctc_weight: of the CTC component in the words' scores.
     """
 
-    def __init__(self, task: str | None = None, beam_size: int = 1, ctc_weight: float = 0.0):
-        super().__init__(task, beam_size, ctc_weight)
+    def __init__(self, task: str | None = None):
+        super().__init__(task)
 
     def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
         """See Hearing."""

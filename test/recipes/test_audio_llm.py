@@ -50,6 +50,16 @@ def test_on_a_cpu_training_and_decoding_take_the_allocator_that_was_fetched(reci
     assert with_it == (set() if ngpu else {"train", "decode"})
 
 
+def test_the_model_keeps_how_it_was_decoded_for_other_commands(recipe):
+    recipe.run()
+    kept = recipe.folder / "exp/pretrain_default/decode.yaml"
+    assert not kept.exists()
+    (recipe.folder / "conf/some.yaml").write_text("num_threads: 2\ntasks: {asr: {beam_size: 4}}\n")
+    (recipe.folder / "conf/decode.yaml").write_text("include: some.yaml\nmax_new_tokens: 9\n")
+    assert names(recipe.run()[2]) == ["decode", "score"]
+    assert json.loads(kept.read_text()) == {"tasks": {"asr": {"beam_size": 4}}, "max_new_tokens": 9}
+
+
 def test_running_again_does_nothing(recipe):
     recipe.run()
     status, output, called = recipe.run()

@@ -6,6 +6,7 @@ import torch
 from qwen_audio.build import build_model
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.grammar import grammar_of
+from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.search import SearchOptions
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.timestamp.tokens import Tokens
@@ -75,7 +76,7 @@ def test_ctc_weight_without_a_ctc_component_names_the_mend(loaded, sounds):
 
 def test_the_timestamp_head_answers_in_order_and_within_the_clip(loaded, sounds):
     for sound in sounds:
-        words = Tokens(beam_size=2).words(loaded, sound)
+        words = Tokens().words(dataclasses.replace(loaded, search=InferenceConfig(beam_size=2)), sound)
         flat = [time for _, start, end, _ in words for time in (start, end)]
         assert flat == sorted(flat) and all(0 <= time <= len(sound) / 16000 + 0.01 for time in flat)
         assert all(text and 0 <= confidence <= 1 for text, _, _, confidence in words)

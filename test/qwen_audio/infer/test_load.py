@@ -6,6 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from qwen_audio.build import build_model
 from qwen_audio.infer.load import load_model
+from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.model_folder import export_model
 
 
@@ -27,6 +28,24 @@ def test_a_model_comes_back_as_it_was_exported(loaded, exported):
     assert expected.keys() == found.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert not again.model.training
+
+
+def test_how_answers_are_searched_stands_in_the_folder(loaded, exported, sounds):
+    assert load_model(exported).search == InferenceConfig()
+    (exported / "decode.yaml").write_text(
+        "tasks: {asr: {beam_size: 3, ctc_weight: 0.5, max_new_tokens: 20}}\n"
+    )
+    again = load_model(exported)
+    head = again.timestamp_head("attention")
+    said = head.transcribe(head.hear(again, sounds, ["en"] * 5), list(range(5)), ["en"] * 5)
+    asked = InferenceConfig(tasks={"asr": {"beam_size": 3, "ctc_weight": 0.5, "max_new_tokens": 20}})
+    head = loaded.timestamp_head("attention", asked)
+    assert said == head.transcribe(head.hear(loaded, sounds, ["en"] * 5), list(range(5)), ["en"] * 5)
+    head = loaded.timestamp_head("attention")
+    assert said != head.transcribe(head.hear(loaded, sounds, ["en"] * 5), list(range(5)), ["en"] * 5)
+    (exported / "decode.yaml").write_text("beam_sise: 3\n")
+    with pytest.raises(ValueError, match="decode.yaml: unknown key beam_sise; did you mean 'beam_size'"):
+        load_model(exported)
 
 
 def test_the_folder_needs_neither_the_backbones_nor_the_place_it_was_written_at(
