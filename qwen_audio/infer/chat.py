@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,21 @@ from qwen_audio.timestamp.head import Word
 Sound = str | Path | tuple[np.ndarray, int]  # a file, or samples (N,) or (N, channels) and their rate in Hz
 
 
+@dataclass(frozen=True)
+class Written:
+    """How an answer came about.
+
+    Attributes:
+        positions: of the decoder that the prompt took, audio included.
+        tokens: of the answer.
+        ended: whether the model ended it, and not max_new_tokens or a loop.
+    """
+
+    positions: int
+    tokens: int
+    ended: bool
+
+
 def _warn(message: str) -> None:
     warnings.warn(message, stacklevel=2)
 
@@ -49,6 +65,7 @@ class ChatSession:
 
     Attributes:
         messages: all that was said; an answer that was not heard to its end is not among it.
+        last: how the last answer came about.
 
     Raises:
         ValueError: if an option is unknown, or the model cannot chat.
@@ -62,6 +79,7 @@ class ChatSession:
     def reset(self) -> None:
         """Forget what was said."""
         self.messages: list[Message] = []
+        self.last: Written | None = None
         self._frames: list[Tensor] = []  # (T_i, E) of every audio
         self._dropped = 0
         self._forget_read()
@@ -90,9 +108,15 @@ class ChatSession:
         if text or not parts:
             check_text(text, "the question")
             parts.append(Text(text))
-        frames = self._hear([part.audio for part in parts if isinstance(part, Audio)])
-        pieces = self._answer(Message(USER, tuple(parts)), frames)
+        pieces = self.reply(Message(USER, tuple(parts)))
         return pieces if stream else "".join(pieces)
+
+    def reply(self, question: Message) -> Iterator[str]:
+        """The answer to a message of the user, in pieces while it is written.
+
+        Its audio is heard at once; Raises: ValueError as ``ask``.
+        """
+        return self._answer(question, self._hear(question.audios))
 
     def words(self, language: str = "en", audio: Sound | None = None) -> list[Word]:
         """Words spoken, by the model's timestamp head: (word, start and end in seconds, confidence).
@@ -150,9 +174,9 @@ class ChatSession:
         """Go on with what was said elsewhere, in the order that qwen_audio/data/dialogue.py checks.
 
         Raises:
-            ValueError: if the last message is no answer, or audio cannot be read; the session stays as it was.
+            ValueError: if the last message is a question, or audio cannot be read; the session stays as it was.
         """
-        if messages[-1].role != ASSISTANT:
+        if messages[-1].role == USER:
             raise ValueError("the dialogue ends with a question; leave it out and ask it")
         frames = self._hear([audio for message in messages for audio in message.audios])
         self.reset()
@@ -166,6 +190,7 @@ class ChatSession:
         prompt = make_prompt(messages, [len(part) for part in frames], model.tokenizer, model.room)
         self._report(prompt)
         prefix = self._read(prompt, [frames[number] for number in prompt.audios])
+        positions = len(prompt.ids) + sum(len(frames[number]) - 1 for number in prompt.audios)
         given, answer = "", None
         for answer in search_stream(
             model.decoder, prefix, model.grammar, prefix.lengths, model.end, model.options
@@ -174,6 +199,7 @@ class ChatSession:
             if len(text) > len(given):
                 yield text[len(given) :]
                 given = text
+        self.last = Written(positions, len(answer.tokens), answer.ended)
         if not given:
             self.notify("the model wrote nothing; the question is not kept")
             return

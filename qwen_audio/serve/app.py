@@ -1,0 +1,258 @@
+"""The HTTP server: OpenAI's chat and transcription API, and a page to talk on.
+
+| path | answers |
+|---|---|
+| GET / | the page |
+| GET /health | {"status": "ok"} |
+| GET /v1/models | the model |
+| POST /v1/chat/completions | an answer to a dialogue with audio, whole or streamed |
+| POST /v1/audio/transcriptions | what is said in a recording of any length, with the times of the words |
+
+Nothing that a client names is opened: audio comes as bytes. Special tokens in a client's texts stay text.
+"""
+
+import contextlib
+import hmac
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.timed_words import Transcript, timed_transcript
+from qwen_audio.data.word_writers import FORMATS
+from qwen_audio.infer.load import LoadedModel
+from qwen_audio.infer.long_audio import windows, words_of_recording
+from qwen_audio.registry import nearest
+from qwen_audio.serve.chat_request import Sound, parse_chat, wave_of
+from qwen_audio.serve.sessions import Finished, Sessions
+from qwen_audio.serve.worker import Busy, Job, Worker
+from qwen_audio.tags import LANGUAGES
+
+PAGE = Path(__file__).parent / "page"
+PAGE_FILES = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
+PAGE_POLICY = "default-src 'self'; media-src blob:; base-uri 'none'; frame-ancestors 'none'"
+SUBTITLES = ("srt", "vtt")
+TRANSCRIPTS = ("json", "text", "verbose_json", *SUBTITLES)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a client may ask for.
+
+    Attributes:
+        max_new_tokens: of an answer to a request that names no number.
+        max_seconds: of a recording.
+        max_mb: of a request's body.
+        max_waiting: requests that wait or are served; the next one is told to come later.
+        kept: dialogues whose decoder caches are kept.
+    """
+
+    max_new_tokens: int = 256
+    max_seconds: float = 600.0
+    max_mb: float = 64.0
+    max_waiting: int = 16
+    kept: int = 4
+
+
+def make_app(
+    loaded: LoadedModel,
+    name: str,
+    limits: Limits = Limits(),
+    api_key: str = "",
+    origins: tuple[str, ...] = (),
+) -> Starlette:
+    """The server's application.
+
+    Args:
+        name: the model's, as /v1/models has it.
+        api_key: what a request's header ``Authorization: Bearer KEY`` must hold; empty asks for nothing.
+        origins: addresses of other sites whose pages may call the API.
+
+    Raises:
+        ValueError: if the model cannot chat.
+    """
+    loaded.chat()  # it can, or says why not
+    server = _Server(loaded, name, limits, api_key)
+    pages = [Route(path, _file(file)) for path, file in PAGE_FILES.items()]
+    routes = [
+        Route("/health", server.health),
+        Route("/v1/models", server.models),
+        Route("/v1/chat/completions", server.chat, methods=["POST"]),
+        Route("/v1/audio/transcriptions", server.transcribe, methods=["POST"]),
+    ]
+    allowed = [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])]
+    return Starlette(
+        routes=pages + routes,
+        middleware=allowed if origins else [],
+        exception_handlers={HTTPException: _refused, ValueError: _bad, Busy: _busy},
+        lifespan=server.lifespan,
+    )
+
+
+class _Server:
+    def __init__(self, loaded: LoadedModel, name: str, limits: Limits, api_key: str):
+        self.loaded, self.name, self.limits, self.api_key = loaded, name, limits, api_key
+        self.sessions = Sessions(loaded, limits.kept, limits.max_new_tokens, limits.max_seconds)
+        self.worker, self.since = Worker(limits.max_waiting), int(time.time())
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _):
+        yield
+        self.worker.close()
+
+    async def health(self, _: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def models(self, request: Request) -> Response:
+        self._admit(request)
+        about = {"id": self.name, "object": "model", "created": self.since, "owned_by": "qwen_audio"}
+        about |= {"languages": LANGUAGES}  # whose words can be timed
+        return JSONResponse({"object": "list", "data": [about]})
+
+    async def chat(self, request: Request) -> Response:
+        self._admit(request, "application/json")
+        try:
+            body = json.loads(await request.body())
+        except ValueError as error:
+            raise ValueError(f"the body is no JSON: {error}") from None
+        asked = parse_chat(body)
+        job = self.worker.start(lambda: self.sessions.answer(asked))
+        about = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
+        if asked.stream:
+            return _Stream(job, about)
+        text, last = [], None
+        async for piece in job:
+            if isinstance(piece, Finished):
+                last = piece
+            else:
+                text.append(piece)
+        message = {"role": "assistant", "content": "".join(text)}
+        choice = {"index": 0, "message": message, "finish_reason": _reason(last)}
+        return JSONResponse({"object": "chat.completion", **about, "choices": [choice], **_account(last)})
+
+    async def transcribe(self, request: Request) -> Response:
+        self._admit(request, "multipart/form-data")
+        async with request.form(max_files=1, max_fields=20) as form:
+            file, language = form.get("file"), form.get("language") or "en"
+            form_name = form.get("response_format") or "json"
+            if file is None or isinstance(file, str):
+                raise ValueError("file is missing; send a recording as the form's field 'file'")
+            if language not in LANGUAGES:
+                raise ValueError(f"language {language!r}{nearest(language, LANGUAGES)}")
+            if form_name not in TRANSCRIPTS:
+                raise ValueError(f"response_format {form_name!r}{nearest(form_name, TRANSCRIPTS)}")
+            sound = Sound(await file.read(), "file")
+        job = self.worker.start(lambda: self._words(sound, language))
+        (found,) = [transcript async for transcript in job]
+        if form_name in SUBTITLES:
+            return PlainTextResponse(FORMATS[form_name].write(found))
+        if form_name == "text":
+            return PlainTextResponse(f"{found.text}\n")
+        if form_name == "json":
+            return JSONResponse({"text": found.text})
+        words = [
+            {"word": word, "start": round(start, 3), "end": round(end, 3), "confidence": round(sure, 3)}
+            for word, start, end, sure in found.words
+        ]
+        about = {"task": "transcribe", "language": language, "duration": round(found.seconds, 3)}
+        return JSONResponse({**about, "text": found.text, "words": words})
+
+    def _words(self, sound: Sound, language: str) -> Iterator[Transcript]:
+        wave = wave_of(sound, self.limits.max_seconds)
+        head = self.loaded.timestamp_head()
+        words = list(words_of_recording(self.loaded, head, windows([wave]), language))
+        yield timed_transcript("file", language, len(wave) / SAMPLE_RATE, words)
+
+    def _admit(self, request: Request, kind: str = "") -> None:
+        """Raises: HTTPException for a request without the key, of another kind, or too large."""
+        given = request.headers.get("authorization", "")
+        if self.api_key and not hmac.compare_digest(given.encode(), f"Bearer {self.api_key}".encode()):
+            raise HTTPException(401, "the header 'Authorization: Bearer KEY' does not hold the server's key")
+        if not kind:
+            return
+        # a page of another site can send other kinds without asking
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+            raise HTTPException(415, f"Content-Type must be {kind}")
+        length = request.headers.get("content-length", "")
+        if not length.isdigit():
+            raise HTTPException(411, "Content-Length is missing")
+        if int(length) > self.limits.max_mb * 1e6:
+            raise HTTPException(413, f"the body is larger than {self.limits.max_mb:g} MB")
+
+
+class _Stream(StreamingResponse):
+    """An answer as server-sent events; where the client leaves, the thread stops writing it."""
+
+    def __init__(self, job: Job, about: dict):
+        super().__init__(
+            self._events(job, about), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
+        )
+        self._job = job
+
+    async def __call__(self, scope, receive, send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._job.leave()
+
+    @staticmethod
+    async def _events(job: Job, about: dict):
+        def event(delta: dict, reason: str | None = None, **more) -> str:
+            choice = {"index": 0, "delta": delta, "finish_reason": reason}
+            row = {"object": "chat.completion.chunk", **about, "choices": [choice], **more}
+            return f"data: {json.dumps(row, ensure_ascii=False)}\n\n"
+
+        yield event({"role": "assistant", "content": ""})
+        try:
+            async for piece in job:
+                if isinstance(piece, Finished):
+                    yield event({}, _reason(piece), **_account(piece))
+                else:
+                    yield event({"content": piece})
+        except ValueError as error:
+            yield f"data: {json.dumps(_error(str(error)), ensure_ascii=False)}\n\n"
+        yield "data: [DONE]\n\n"
+
+
+def _reason(last: Finished) -> str:
+    return "stop" if last.ended else "length"
+
+
+def _account(last: Finished) -> dict:
+    counts = {"prompt_tokens": last.positions, "completion_tokens": last.tokens}
+    notes = {"warnings": list(last.notes)} if last.notes else {}
+    return {"usage": {**counts, "total_tokens": last.positions + last.tokens}, **notes}
+
+
+def _file(name: str):
+    async def give(_: Request) -> Response:
+        return FileResponse(PAGE / name, headers={"Content-Security-Policy": PAGE_POLICY})
+
+    return give
+
+
+def _error(message: str, kind: str = "invalid_request_error") -> dict:
+    return {"error": {"message": " ".join(message.split()), "type": kind, "param": None, "code": None}}
+
+
+async def _refused(_: Request, error: HTTPException) -> Response:
+    return JSONResponse(_error(error.detail), error.status_code, error.headers)
+
+
+async def _bad(_: Request, error: ValueError) -> Response:
+    return JSONResponse(_error(str(error)), 400)
+
+
+async def _busy(_: Request, error: Busy) -> Response:
+    return JSONResponse(_error(str(error), "server_error"), 503, {"Retry-After": "5"})

@@ -1,0 +1,195 @@
+"""Requests of OpenAI's chat API: JSON in, a question and what was said before it out."""
+
+import base64
+import binascii
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.dialogue import ROLES, USER, Audio, Message, Text, check_order, check_text
+from qwen_audio.ffmpeg import any_blocks
+from qwen_audio.registry import nearest
+
+# What clients send by habit, and what an answer that is searched for, not drawn, cannot follow: it is told of.
+WITHOUT_EFFECT = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
+SILENT = ("model", "user", "store", "metadata", "stream_options")
+LENGTHS = ("max_completion_tokens", "max_tokens")
+KNOWN = ("messages", "stream", "n", *LENGTHS, *WITHOUT_EFFECT, *SILENT)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Audio as it was sent: the bytes of a file of any format, and where in the request it stands."""
+
+    data: bytes
+    where: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message of a request.
+
+    Attributes:
+        key: hash of its role and contents: the same message has the same.
+    """
+
+    role: str
+    parts: tuple[str | Sound, ...]
+    key: str
+
+    def message(self, max_seconds: float) -> Message:
+        """With its audio decoded. Raises: ValueError if that cannot be read, or is longer than ``max_seconds``."""
+        return Message(
+            self.role,
+            tuple(
+                Text(part) if isinstance(part, str) else Audio(wave_of(part, max_seconds))
+                for part in self.parts
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """A question and all before it.
+
+    Attributes:
+        said: in turn, the user's question last.
+        max_new_tokens: None leaves it to the server.
+        notes: what of the request had no effect.
+    """
+
+    said: tuple[Said, ...]
+    stream: bool
+    max_new_tokens: int | None
+    notes: tuple[str, ...]
+
+
+def parse_chat(body) -> ChatRequest:
+    """The request of a body of /v1/chat/completions.
+
+    Texts and audio are parts of a user's message: ``{"type": "text", "text": …}``, OpenAI's ``{"type":
+    "input_audio", "input_audio": {"data": BASE64, "format": "wav"}}``, or ``{"type": "audio_url", "audio_url": {"url":
+    "data:audio/wav;base64,…"}}``. Paths and addresses are refused: a server opens nothing that a client names.
+
+    Raises:
+        ValueError: naming the key that is wrong, and what to write.
+    """
+    if not isinstance(body, dict):
+        raise ValueError("the body is no JSON object; send one with 'messages'")
+    for key in body:
+        if key not in KNOWN:
+            raise ValueError(f"{key} is not supported{nearest(key, KNOWN)}")
+    if body.get("n", 1) != 1:
+        raise ValueError(f"n is {body['n']!r}; a question has one answer here, write 1")
+    stream = body.get("stream") or False
+    if not isinstance(stream, bool):
+        raise ValueError(f"stream is {stream!r}; write true or false")
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        raise ValueError('messages is no list; write [{"role": "user", "content": …}]')
+    said = tuple(_said(message, f"messages[{place}]") for place, message in enumerate(messages))
+    check_order([one.role for one in said])
+    if said[-1].role != USER:
+        raise ValueError(
+            f"the last message is the {said[-1].role}'s; the last one must be the user's question"
+        )
+    notes = [
+        f"{key} has no effect: answers are searched for, not drawn" for key in WITHOUT_EFFECT if key in body
+    ]
+    return ChatRequest(said, stream, _length(body), tuple(notes))
+
+
+def wave_of(sound: Sound, max_seconds: float) -> np.ndarray:
+    """(N,) float32 in ±1 at 16 kHz of a file that was sent.
+
+    Raises:
+        ValueError: naming its place in the request, if it is no audio or longer than ``max_seconds``.
+    """
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(sound.data)
+    try:
+        blocks, samples = [], 0
+        for block in any_blocks(file.name):
+            blocks.append(block)
+            samples += len(block)
+            if samples > max_seconds * SAMPLE_RATE:
+                raise ValueError(
+                    f"{sound.where} is longer than {max_seconds:g} s, which is the most that is taken"
+                )
+    except ValueError as error:
+        raise ValueError(str(error).replace(file.name, sound.where)) from None
+    finally:
+        os.unlink(file.name)
+    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+def _length(body: dict) -> int | None:
+    given = [key for key in LENGTHS if body.get(key) is not None]
+    for key in given:
+        if not isinstance(body[key], int) or isinstance(body[key], bool) or body[key] < 1:
+            raise ValueError(f"{key} is {body[key]!r}; write a whole number from 1 on")
+    return body[given[0]] if given else None
+
+
+def _said(row, where: str) -> Said:
+    if not isinstance(row, dict):
+        raise ValueError(f"{where} is no object; write one with 'role' and 'content'")
+    role, content = row.get("role"), row.get("content")
+    if role not in ROLES:
+        raise ValueError(f"{where}.role is {role!r}{nearest(role, ROLES)}")
+    content = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(content, list) or not content:
+        raise ValueError(f"{where}.content is empty; write a text, or a list of parts")
+    parts = tuple(_part(part, f"{where}.content[{place}]") for place, part in enumerate(content))
+    if role != USER and any(isinstance(part, Sound) for part in parts):
+        raise ValueError(f"{where} holds audio; only the user's messages may")
+    return Said(role, parts, _key(role, parts))
+
+
+def said_text(role: str, text: str) -> Said:
+    """A message of one text."""
+    return Said(role, (text,), _key(role, (text,)))
+
+
+def _part(row, where: str) -> str | Sound:
+    kind = row.get("type") if isinstance(row, dict) else None
+    if kind == "text":
+        check_text(row.get("text"), f"{where}.text")
+        return row["text"]
+    if kind == "input_audio":
+        held = row.get("input_audio")
+        return _sound(held.get("data") if isinstance(held, dict) else None, f"{where}.input_audio.data")
+    if kind == "audio_url":
+        held = row.get("audio_url")
+        url = held.get("url") if isinstance(held, dict) else held
+        head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
+        if not comma or not head.startswith("data:") or not head.endswith(";base64"):
+            raise ValueError(
+                f"{where}.audio_url is no data: URL; nothing that a client names is opened here: send the audio itself,"
+                " data:audio/wav;base64,…"
+            )
+        return _sound(data, f"{where}.audio_url")
+    raise ValueError(f"{where}.type is {kind!r}{nearest(kind, ('text', 'input_audio', 'audio_url'))}")
+
+
+def _sound(data, where: str) -> Sound:
+    try:
+        found = base64.b64decode(data, validate=True) if isinstance(data, str) else b""
+    except (binascii.Error, ValueError):
+        found = b""
+    if not found:
+        raise ValueError(f"{where} is no base64; write the bytes of a wav, flac, mp3 or ogg file so")
+    return Sound(found, where)
+
+
+def _key(role: str, parts: Sequence[str | Sound]) -> str:
+    digest = hashlib.sha256(role.encode())
+    for part in parts:
+        kind, data = (b"text", part.encode()) if isinstance(part, str) else (b"audio", part.data)
+        digest.update(kind + len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

@@ -1,0 +1,79 @@
+"""One thread that computes for many clients, one after another; what it gives comes piece by piece."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+
+
+class Busy(RuntimeError):
+    """As many clients wait as may."""
+
+
+class Job:
+    """What the thread gives one client: ``async for piece in job``; an error that it meets is raised there."""
+
+    _END = object()
+
+    def __init__(self):
+        self._loop, self._queue = asyncio.get_running_loop(), asyncio.Queue()
+        self._gone = threading.Event()
+
+    def leave(self) -> None:
+        """The client wants no more; the thread stops at the next piece."""
+        self._gone.set()
+
+    async def __aiter__(self):
+        while (piece := await self._queue.get()) is not self._END:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    def work(self, pieces: Callable[[], Generator]) -> None:
+        """In the thread: make the pieces and hand them over."""
+        try:
+            if not self._gone.is_set():
+                with contextlib.closing(pieces()) as made:
+                    for piece in made:
+                        if self._gone.is_set():
+                            break
+                        self._put(piece)
+        except Exception as error:  # it is the client's
+            self._put(error)
+        self._put(self._END)
+
+    def _put(self, piece) -> None:
+        with contextlib.suppress(RuntimeError):  # the server has ended
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, piece)
+
+
+class Worker:
+    """The thread.
+
+    Args:
+        max_waiting: clients that may wait or be served.
+    """
+
+    def __init__(self, max_waiting: int):
+        self.max_waiting, self._pending = max_waiting, 0
+        self._thread = ThreadPoolExecutor(1, "model")
+        self._lock = threading.Lock()
+
+    def start(self, pieces: Callable[[], Generator]) -> Job:
+        """Queue what ``pieces`` gives. Raises: Busy if too many wait."""
+        with self._lock:
+            if self._pending == self.max_waiting:
+                raise Busy(f"{self._pending} requests are waiting, which is the most; try again later")
+            self._pending += 1
+        job = Job()
+        self._thread.submit(job.work, pieces).add_done_callback(self._done)
+        return job
+
+    def close(self) -> None:
+        """Wait for what is being computed; what waits is given up."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _done(self, _) -> None:
+        with self._lock:
+            self._pending -= 1
