@@ -41,7 +41,7 @@ from qwen_audio.tags import LANGUAGES
 
 PAGE = Path(__file__).parent / "page"
 PAGE_FILES = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
-PAGE_POLICY = "default-src 'self'; media-src blob:; base-uri 'none'; frame-ancestors 'none'"
+PAGE_POLICY = "default-src 'self'; img-src data:; media-src blob:; base-uri 'none'; frame-ancestors 'none'"
 SUBTITLES = ("srt", "vtt")
 TRANSCRIPTS = ("json", "text", "verbose_json", *SUBTITLES)
 
