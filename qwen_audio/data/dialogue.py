@@ -119,7 +119,7 @@ def parse_dialogue(row, default_id: str = "") -> Dialogue:
     if not isinstance(messages, list):
         raise ValueError(f"messages is {_short(messages)}; write a list of objects with 'role' and 'content'")
     found = tuple(_message(message, f"messages[{place}]") for place, message in enumerate(messages))
-    check_order([message.role for message in found])
+    _check_order([message.role for message in found])
     about = {key: value for key, value in row.items() if key not in ("id", "messages")}
     if "source" in about and about["source"] not in SOURCES:
         raise ValueError(f"source is {_short(about['source'])}{nearest(about['source'], SOURCES)}")
@@ -189,8 +189,7 @@ def _part(row, where: str) -> Part:
     return kinds[kind](row[kind])
 
 
-def check_order(roles: list[str]) -> None:
-    """Raises: ValueError unless user and assistant take turns, after the system's message if there is one."""
+def _check_order(roles: list[str]) -> None:
     begin = int(roles[:1] == [SYSTEM])
     for place, role in enumerate(roles[begin:]):
         wanted = (USER, ASSISTANT)[place % 2]

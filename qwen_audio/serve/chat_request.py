@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qwen_audio.audio import SAMPLE_RATE
-from qwen_audio.data.dialogue import ROLES, USER, Audio, Message, Text, check_order, check_text
+from qwen_audio.data.dialogue import USER, Audio, Message, Text, parse_dialogue
 from qwen_audio.ffmpeg import any_blocks
 from qwen_audio.registry import nearest
 
@@ -89,11 +89,12 @@ def parse_chat(body) -> ChatRequest:
     stream = body.get("stream") or False
     if not isinstance(stream, bool):
         raise ValueError(f"stream is {stream!r}; write true or false")
+    sounds: list[Sound] = []
     messages = body.get("messages")
-    if not isinstance(messages, list):
-        raise ValueError('messages is no list; write [{"role": "user", "content": …}]')
-    said = tuple(_said(message, f"messages[{place}]") for place, message in enumerate(messages))
-    check_order([one.role for one in said])
+    if isinstance(messages, list):
+        messages = [_own(message, f"messages[{place}]", sounds) for place, message in enumerate(messages)]
+    dialogue = parse_dialogue({"id": "request", "messages": messages})
+    said = tuple(_said(message, sounds) for message in dialogue.messages)
     if said[-1].role != USER:
         raise ValueError(
             f"the last message is the {said[-1].role}'s; the last one must be the user's question"
@@ -136,36 +137,35 @@ def _length(body: dict) -> int | None:
     return body[given[0]] if given else None
 
 
-def _said(row, where: str) -> Said:
-    if not isinstance(row, dict):
-        raise ValueError(f"{where} is no object; write one with 'role' and 'content'")
-    role, content = row.get("role"), row.get("content")
-    if role not in ROLES:
-        raise ValueError(f"{where}.role is {role!r}{nearest(role, ROLES)}")
-    content = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    if not isinstance(content, list) or not content:
-        raise ValueError(f"{where}.content is empty; write a text, or a list of parts")
-    parts = tuple(_part(part, f"{where}.content[{place}]") for place, part in enumerate(content))
-    if role != USER and any(isinstance(part, Sound) for part in parts):
-        raise ValueError(f"{where} holds audio; only the user's messages may")
-    return Said(role, parts, _key(role, parts))
-
-
 def said_text(role: str, text: str) -> Said:
     """A message of one text."""
     return Said(role, (text,), _key(role, (text,)))
 
 
-def _part(row, where: str) -> str | Sound:
-    kind = row.get("type") if isinstance(row, dict) else None
-    if kind == "text":
-        check_text(row.get("text"), f"{where}.text")
-        return row["text"]
+def _said(message: Message, sounds: list[Sound]) -> Said:
+    parts = tuple(part.text if isinstance(part, Text) else sounds[int(part.audio)] for part in message.parts)
+    return Said(message.role, parts, _key(message.role, parts))
+
+
+def _own(message, where: str, sounds: list[Sound]):
+    """``message`` in the layout of data/dialogue.py, which checks it: its audios go into ``sounds``, by number."""
+    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+        return message
+    parts = []
+    for place, part in enumerate(message["content"]):
+        if not isinstance(part, dict) or part.get("type") != "text":
+            sounds.append(_sound(part, f"{where}.content[{place}]"))
+            part = {"type": "audio", "audio": str(len(sounds) - 1)}
+        parts.append(part)
+    return message | {"content": parts}
+
+
+def _sound(part, where: str) -> Sound:
+    kind = part.get("type") if isinstance(part, dict) else None
+    held = part.get(kind) if kind in ("input_audio", "audio_url") else None
     if kind == "input_audio":
-        held = row.get("input_audio")
-        return _sound(held.get("data") if isinstance(held, dict) else None, f"{where}.input_audio.data")
+        return _decoded(held.get("data") if isinstance(held, dict) else None, f"{where}.input_audio.data")
     if kind == "audio_url":
-        held = row.get("audio_url")
         url = held.get("url") if isinstance(held, dict) else held
         head, comma, data = url.partition(",") if isinstance(url, str) else ("", "", "")
         if not comma or not head.startswith("data:") or not head.endswith(";base64"):
@@ -173,11 +173,11 @@ def _part(row, where: str) -> str | Sound:
                 f"{where}.audio_url is no data: URL; nothing that a client names is opened here: send the audio itself,"
                 " data:audio/wav;base64,…"
             )
-        return _sound(data, f"{where}.audio_url")
+        return _decoded(data, f"{where}.audio_url")
     raise ValueError(f"{where}.type is {kind!r}{nearest(kind, ('text', 'input_audio', 'audio_url'))}")
 
 
-def _sound(data, where: str) -> Sound:
+def _decoded(data, where: str) -> Sound:
     try:
         found = base64.b64decode(data, validate=True) if isinstance(data, str) else b""
     except (binascii.Error, ValueError):

@@ -35,10 +35,10 @@ def test_the_same_message_has_the_same_key_and_no_other_has():
 
 @pytest.mark.parametrize("changed, message", [
     ({"messages": []}, "messages holds no user message"),
-    ({"messages": "hello"}, "messages is no list"),
-    ({"messages": ["hello"]}, r"messages\[0\] is no object"),
-    ({"messages": [{"role": "usr", "content": "a"}]}, r"messages\[0\].role is 'usr'.*did you mean 'user'"),
-    ({"messages": [{"role": "user", "content": []}]}, r"messages\[0\].content is empty"),
+    ({"messages": "hello"}, "messages is \"hello\"; write a list"),
+    ({"messages": ["hello"]}, r"messages\[0\] is \"hello\"; write an object"),
+    ({"messages": [{"role": "usr", "content": "a"}]}, r"messages\[0\].role is \"usr\".*did you mean 'user'"),
+    ({"messages": [{"role": "user", "content": []}]}, r"messages\[0\].content is \[\]"),
     ({"messages": [{"role": "user", "content": ""}]}, r"messages\[0\].content\[0\].text is"),
     ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, "the last message is"),
     ({"messages": [{"role": "assistant", "content": "b"}]}, r"messages\[0\].role is 'assistant' where 'user' is due"),
