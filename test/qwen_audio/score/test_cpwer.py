@@ -1,14 +1,11 @@
 import itertools
-import sys
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
 from qwen_audio.score import compute
 
-pytest.importorskip("meeteval", reason="meeteval, which is compiled when installed, is not here")
 SPEAKERS = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=5), min_size=1, max_size=3)
 
 
@@ -59,14 +56,3 @@ def test_a_loop_of_separators_is_scored_not_refused():
 def test_a_hypothesis_with_an_empty_text_is_malformed():
     assert cpwer("a<|delim|>b", "a<|delim|>")["malformed"] == 1
     assert cpwer("a", "")["malformed"] == 1
-
-
-def test_a_reference_of_too_many_speakers_is_named():
-    with pytest.raises(ValueError, match="reference of u has 21 speakers; cpwer takes 20"):
-        cpwer("<|delim|>".join(["a"] * 21), "a")
-
-
-def test_without_meeteval_the_error_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "meeteval.wer", None)
-    with pytest.raises(ValueError, match=r"cpwer needs meeteval .*apt-get install g\+\+.*meeteval==0.4.3"):
-        cpwer("a", "a")
