@@ -20,17 +20,21 @@ def txt(transcript: Transcript) -> str:
 
 def json_words(transcript: Transcript) -> str:
     """An object: language, seconds, text, and words as ``{"word", "start", "end", "confidence"}`` in seconds."""
-    words = [
-        {"word": word, "start": round(start, 3), "end": round(end, 3)}
-        | ({} if confidence is None else {"confidence": round(confidence, 3)})
-        for word, start, end, confidence in transcript.words
-    ]
     about = {
         "language": transcript.language,
         "seconds": round(transcript.seconds, 3),
         "text": transcript.text,
     }
-    return json.dumps({**about, "words": words}, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps({**about, "words": word_rows(transcript)}, ensure_ascii=False, indent=1) + "\n"
+
+
+def word_rows(transcript: Transcript) -> list[dict]:
+    """Each word as ``{"word", "start", "end", "confidence"}``, in seconds; without a confidence where there is none."""
+    return [
+        {"word": word, "start": round(start, 3), "end": round(end, 3)}
+        | ({} if confidence is None else {"confidence": round(confidence, 3)})
+        for word, start, end, confidence in transcript.words
+    ]
 
 
 def ctm(transcript: Transcript) -> str:

@@ -30,7 +30,7 @@ from starlette.routing import Route
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.timed_words import Transcript, timed_transcript
-from qwen_audio.data.word_writers import FORMATS
+from qwen_audio.data.word_writers import FORMATS, word_rows
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.long_audio import windows, words_of_recording
 from qwen_audio.registry import nearest
@@ -161,12 +161,8 @@ class _Server:
             return PlainTextResponse(f"{found.text}\n")
         if form_name == "json":
             return JSONResponse({"text": found.text})
-        words = [
-            {"word": word, "start": round(start, 3), "end": round(end, 3), "confidence": round(sure, 3)}
-            for word, start, end, sure in found.words
-        ]
         about = {"task": "transcribe", "language": language, "duration": round(found.seconds, 3)}
-        return JSONResponse({**about, "text": found.text, "words": words})
+        return JSONResponse({**about, "text": found.text, "words": word_rows(found)})
 
     def _words(self, sound: Sound, language: str) -> Iterator[Transcript]:
         wave = wave_of(sound, self.limits.max_seconds)
@@ -226,13 +222,14 @@ class _Stream(StreamingResponse):
 
 
 def _reason(last: Finished) -> str:
-    return "stop" if last.ended else "length"
+    return "stop" if last.written.ended else "length"
 
 
 def _account(last: Finished) -> dict:
-    counts = {"prompt_tokens": last.positions, "completion_tokens": last.tokens}
+    read, wrote = last.written.positions, last.written.tokens
+    counts = {"prompt_tokens": read, "completion_tokens": wrote, "total_tokens": read + wrote}
     notes = {"warnings": list(last.notes)} if last.notes else {}
-    return {"usage": {**counts, "total_tokens": last.positions + last.tokens}, **notes}
+    return {"usage": counts, **notes}
 
 
 def _file(name: str):

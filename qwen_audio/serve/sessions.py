@@ -5,24 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qwen_audio.data.dialogue import ASSISTANT
-from qwen_audio.infer.chat import ChatSession
+from qwen_audio.infer.chat import ChatSession, Written
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.serve.chat_request import ChatRequest, said_text
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How an answer ended.
+    """How an answer came about, and in ``notes`` what the client should know."""
 
-    Attributes:
-        positions: of the decoder that the dialogue took, audio included; tokens: of the answer.
-        ended: whether the model ended it, and not its length or a loop.
-        notes: what the client should know.
-    """
-
-    ended: bool
-    positions: int
-    tokens: int
+    written: Written
     notes: tuple[str, ...]
 
 
@@ -58,8 +50,7 @@ class Sessions:
         for piece in session.reply(request.said[-1].message(self.max_seconds)):
             pieces.append(piece)
             yield piece
-        last = session.last
-        yield Finished(last.ended, last.positions, last.tokens, tuple(notes))
+        yield Finished(session.last, tuple(notes))
         if pieces:
             self._keep(
                 (length, *past, request.said[-1].key, said_text(ASSISTANT, "".join(pieces)).key), session
