@@ -107,14 +107,14 @@ def make_asterisk(folder: Path, prompts: Mapping[str, list[str]] = PROMPTS) -> P
 
 def make_sounds(folder: Path) -> Path:
     """Eight animals, four of them twice described, and the instruments, as Tux Paint and GCompris unpack."""
-    for n in range(8):
-        path = folder / f"usr/share/tuxpaint/stamps/animals/mammals/beast{n}.ogg"
+    for n, name in enumerate("abcdefgh"):
+        path = folder / f"usr/share/tuxpaint/stamps/animals/mammals/beast_{name}.ogg"
         write(path, tone(path, seconds=1 + n, rate=22050), 22050)
         if n < 4:
             path.with_suffix(".txt").write_text(
-                f"A beast of kind {n}.\nes.utf8=Una bestia.\n", encoding="utf-8"
+                f"A beast of kind {name}.\nes.utf8=Una bestia.\n", encoding="utf-8"
             )
-        spoken = path.with_name(f"beast{n}_desc_es.ogg")
+        spoken = path.with_name(f"beast_{name}_desc_es.ogg")
         write(spoken, tone(spoken))
     write(folder / "usr/share/tuxpaint/stamps/animals/mammals/mute.ogg", np.zeros(RATE))
     inside = {}
@@ -170,6 +170,16 @@ def make_clotho(folder: Path) -> Path:
             rows.append(",".join([quoted, *captions]))
         (folder / f"clotho_captions_{split}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
+
+
+def cat_file(sounds: Mapping[str, bytes]) -> bytes:
+    """A file of OpenTTD's sounds: what is said of each -> its WAV file."""
+    table, body = b"", b""
+    for about, content in sounds.items():
+        offset = 8 * len(sounds) + len(body)
+        table += struct.pack("<II", offset | (0 if table else 1 << 31), len(content))
+        body += struct.pack("B", len(about.encode()) + 1) + about.encode() + b"\0" + content
+    return table + body
 
 
 def rcc_file(files: Mapping[str, bytes], compressed: tuple[str, ...] = (), version: int = 3) -> bytes:

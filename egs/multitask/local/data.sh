@@ -23,11 +23,12 @@ downloads=downloads   # packages, and what is decoded, aligned or rendered from 
 . "$folder/../path.sh"
 
 programs=()
+of_sounds=(gcompris-qt-data tuxpaint-stamps-default openttd-opensfx minetest-data simutrans-pak64)
 case $corpus_name in
     asterisk) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722}) programs=(ffmpeg) ;;
-    sounds) packages=(gcompris-qt-data tuxpaint-stamps-default) ;;
+    sounds) packages=("${of_sounds[@]}") ;;
     notes | tunes) packages=(timgm6mb-soundfont) programs=(fluidsynth) ;;
-    mixes) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722} gcompris-qt-data tuxpaint-stamps-default) programs=(ffmpeg) ;;
+    mixes) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722} "${of_sounds[@]}") programs=(ffmpeg) ;;
     phrases) packages=(asterisk-core-sounds-{en,es,fr,it,ru}{,-g722}) programs=(ffmpeg) ;;
     questions) packages=() ;;
     voices) packages=(hedgewars-data) ;;

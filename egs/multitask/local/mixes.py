@@ -58,8 +58,8 @@ SOUNDS, LONGEST_SOUND = 3, 300  # in a mix at most; frames (sed)
 SOUND_LEVEL, NOISE_LEVEL = (-32, -20), (-65, -55)  # dB of full scale
 SCENE = (500, 1000)  # frames (sed)
 LICENCE = """Mixed here from recordings of Debian packages. asterisk-core-sounds-LL-g722: CC-BY-SA-3.0
-(Allison Smith, June Wallack), CC-BY-3.0 (Carlo Flora, Maxim). gcompris-qt-data, tuxpaint-stamps-default: the
-licence of each file stands in licence.txt of the sets sounds_*.
+(Allison Smith, June Wallack), CC-BY-3.0 (Carlo Flora, Maxim). The sounds: the licence of each file stands in
+licence.txt of the sets sounds_*.
 """
 
 

@@ -1,27 +1,25 @@
 #!/usr/bin/env python3
-"""Sounds of animals, things and weather, labelled by their file names: sec, aac, and mic on real instruments.
+"""Sounds of animals, things and weather, labelled by their names: sec, aac, and mic on real instruments.
 
     python3 local/sounds.py --corpus downloads/deb --data data
 
-Reads usr/share/gcompris-qt/rcc/*.rcc and usr/share/tuxpaint/stamps under --corpus. Writes
-data/sounds_{train,valid,test} (tasks sec and aac) and data/sounds_mic_test: recorded instruments, which no
-training set holds. sound_labels.yaml says which file is what; unused ones stand in data/sounds_rejected.tsv.
+Reads the sounds of GCompris, Tux Paint, OpenTTD, Minetest and Simutrans under --corpus (sound_files.py). Writes
+data/sounds_{train,valid,test} (tasks sec and aac; takes of one recording stand in one of them) and
+data/sounds_mic_test: recorded instruments, which no training set holds. sound_labels.yaml says which file is
+what; unused ones stand in data/sounds_rejected.tsv.
 """
 
 import argparse
 import fnmatch
 import hashlib
 import random
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import yaml
 from arguments import run
-from licences import licence_of
-from rcc import read_rcc
+from sound_files import PACKAGES, Sound, find_sounds
 
 from qwen_audio.data.corpus_dir import Utterance, write_corpus
 from qwen_audio.data.split import SPLITS, audio_hash, components, split_components
@@ -34,34 +32,6 @@ CROPS = {"default": 2, "full": 4}  # further pieces of a training recording
 SHORTEST_CROP = 1.0  # seconds
 SHARES = {"test": 0.2, "valid": 0.1}
 MIC_TEST = "mic_test"  # a set of its own, of no split
-SAME_SOURCE = ("goat", "pig_golden")  # names that hold one of these sound like takes of one recording
-AUDIO = (".ogg", ".wav")
-STAMPS = Path("usr/share/tuxpaint/stamps")
-RCC = Path("usr/share/gcompris-qt/rcc")
-
-
-@dataclass
-class Sound:
-    """A recording: its name in sound_labels.yaml, its file, what is heard, a caption where there is one."""
-
-    name: str
-    path: Path
-    licence: str
-    caption: str | None = None
-    label: str = ""
-    seconds: float = 0.0
-    content: str = ""
-
-    @property
-    def recording(self) -> str:
-        return "sounds-" + re.sub(r"[^A-Za-z0-9]+", "-", self.name.rpartition(".")[0])
-
-    def utterance(
-        self, examples: list[dict], start: float = 0.0, end: float | None = None, tag: str = ""
-    ) -> Utterance:
-        end = min(self.seconds, LONGEST) if end is None else end
-        utt = self.recording + tag
-        return Utterance(utt, utt, str(self.path), segment=(self.recording, start, end), examples=examples)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -70,23 +40,33 @@ def main(args: argparse.Namespace) -> None:
     sets: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
     if MIC_TEST in sounds:
         instruments = sounds[MIC_TEST]
-        sets[MIC_TEST] = [s.utterance([{"task": "mic", "label": families[s.path.stem]}]) for s in instruments]
+        sets[MIC_TEST] = [
+            utterance(s, [{"task": "mic", "label": families[s.path.stem]}]) for s in instruments
+        ]
     for split in SPLITS:
         for sound in sounds[split]:
             examples = [{"task": "sec", "label": sound.label}]
             if sound.caption:
                 examples.append({"task": "aac", "text": sound.caption, "label_origin": "constructed"})
-            sets[split].append(sound.utterance(examples))
+            sets[split].append(utterance(sound, examples))
             if split == "train":
                 crops = enumerate(crop_times(sound, CROPS[args.preset]), 1)
                 sets[split] += [
-                    sound.utterance(examples[:1], start, end, f"-crop{n}") for n, (start, end) in crops
+                    utterance(sound, examples[:1], start, end, f"-crop{n}") for n, (start, end) in crops
                 ]
 
     every = sorted((s for found in sounds.values() for s in found), key=lambda s: s.name)
     licence = "".join(f"{s.name}\t{s.licence}\n" for s in every)
-    licence = f"Recordings of the Debian packages gcompris-qt-data, tuxpaint-stamps-default:\n{licence}"
+    licence = f"Recordings of the Debian packages {', '.join(PACKAGES)}:\n{licence}"
     write_corpus(args.data, "sounds", sets, licence, rejected)
+
+
+def utterance(
+    sound: Sound, examples: list[dict], start: float = 0.0, end: float | None = None, tag: str = ""
+) -> Utterance:
+    end = min(sound.seconds, LONGEST) if end is None else end
+    utt = sound.recording + tag
+    return Utterance(utt, utt, str(sound.path), segment=(sound.recording, start, end), examples=examples)
 
 
 def read_sounds(corpus: Path, folder: Path) -> tuple[dict[str, list[Sound]], list[tuple[str, str, str]]]:
@@ -95,10 +75,7 @@ def read_sounds(corpus: Path, folder: Path) -> tuple[dict[str, list[Sound]], lis
     Raises:
         ValueError: if there is no sound.
     """
-    found = [*gcompris(corpus, folder), *stamps(corpus)]
-    if not found:
-        raise ValueError(f"{corpus}: no sounds; it must hold {RCC} or {STAMPS}")
-    usable, rejected = label(found)
+    usable, rejected = label(find_sounds(corpus, folder))
     families = instrument_families()
     held = [s for s in usable if s.name.startswith("gcompris/instruments/") and s.path.stem in families]
     split = split_sounds([s for s in usable if s not in held]) | {s.name: MIC_TEST for s in held}
@@ -112,38 +89,6 @@ def instrument_families() -> dict[str, str]:
     """Name of a recorded instrument -> its family."""
     kinds = yaml.safe_load((LOCAL / "instruments.yaml").read_text())
     return {name: family for family, kind in kinds.items() for name in kind["recordings"]}
-
-
-def gcompris(corpus: Path, folder: Path) -> list[Sound]:
-    """Take the sounds out of the resource files, into ``folder``."""
-    sounds = []
-    copyright_file = corpus / "usr/share/doc/gcompris-qt-data/copyright"
-    for path in sorted((corpus / RCC).glob("*.rcc")):
-        for inner, content in read_rcc(path):
-            if inner.endswith(AUDIO):
-                name = f"gcompris/{path.stem}/{inner.rpartition('/')[2]}"
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content)
-                source = "src/" + inner.partition("/src/")[2]
-                sounds.append(Sound(name, target, licence_of(copyright_file, source)))
-    return sounds
-
-
-def stamps(corpus: Path) -> list[Sound]:
-    """The sounds of Tux Paint's stamps; NAME_desc are spoken, the first line of NAME.txt is a phrase."""
-    sounds = []
-    copyright_file = corpus / "usr/share/doc/tuxpaint-stamps-default/copyright"
-    for path in sorted((corpus / STAMPS).rglob("*")):
-        if path.suffix in AUDIO and "_desc" not in path.name:
-            phrase = path.with_suffix(".txt")
-            lines = phrase.read_text(encoding="utf-8").splitlines() if phrase.exists() else []
-            inner = path.relative_to(corpus / STAMPS).as_posix()
-            caption = lines[0].strip() if lines else None
-            sounds.append(
-                Sound(f"tuxpaint/{inner}", path, licence_of(copyright_file, inner), caption or None)
-            )
-    return sounds
 
 
 def label(found: list[Sound]) -> tuple[list[Sound], list[tuple[str, str, str]]]:
@@ -186,8 +131,7 @@ def split_sounds(sounds: list[Sound]) -> dict[str, str]:
     """Name -> split, every label in its share."""
     split = {}
     for kind in sorted({s.label for s in sounds}):
-        sources = {s.name: [t for t in SAME_SOURCE if t in s.name] for s in sounds if s.label == kind}
-        joined = components(sources)
+        joined = components({s.name: s.sources for s in sounds if s.label == kind})
         chosen = split_components(joined.values(), **SHARES)
         split |= {name: chosen[source] for name, source in joined.items()}
     return split

@@ -8,6 +8,8 @@ from make_corpora import make_sounds, tone, write
 from qwen_audio.data.leak import check_leak
 from qwen_audio.task_spec import load_tasks
 
+LETTERS = "abcdefghij"
+
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory, local_data):
@@ -54,7 +56,7 @@ def test_recorded_instruments_are_a_test_set_of_their_own(prepared):
 
 def test_a_caption_is_the_stamps_english_phrase_and_constructed(prepared):
     captions = [row for row in examples(prepared) if row["task"] == "aac"]
-    assert {row["text"] for row in captions} == {f"A beast of kind {n}." for n in range(4)}
+    assert {row["text"] for row in captions} == {f"A beast of kind {name}." for name in "abcd"}
     assert {row["label_origin"] for row in captions} == {"constructed"}
 
 
@@ -104,8 +106,21 @@ def test_a_sound_without_a_rule_is_listed(tmp_path):
 
 
 def test_every_label_is_in_every_split():
-    kinds = [sounds.Sound(f"{kind}{n}", Path(), "", label=kind) for kind in ("cat", "dog") for n in range(10)]
+    kinds = [sounds.Sound(f"{kind}_{n}", Path(), "", label=kind) for kind in ("cat", "dog") for n in LETTERS]
     split = sounds.split_sounds(kinds)
     for kind in ("cat", "dog"):
-        counts = [sum(split[f"{kind}{n}"] == name for n in range(10)) for name in ("test", "valid", "train")]
+        counts = [sum(split[f"{kind}_{n}"] == name for n in LETTERS) for name in ("test", "valid", "train")]
         assert counts == [2, 1, 7]
+
+
+def test_takes_of_one_recording_stand_in_one_split():
+    steps = [
+        sounds.Sound(f"minetest/{kind}_footstep.{n}.ogg", Path(), "") for kind in LETTERS for n in (1, 2, 3)
+    ]
+    trains = [
+        sounds.Sound(f"opensfx/{n}.wav", Path(), "", originals=("train.wav",)) for n in ("start", "tunnel")
+    ]
+    split = sounds.split_sounds(steps + trains)
+    assert all(len({split[f"minetest/{kind}_footstep.{n}.ogg"] for n in (1, 2, 3)}) == 1 for kind in LETTERS)
+    assert set(split.values()) == {"train", "valid", "test"}
+    assert split["opensfx/start.wav"] == split["opensfx/tunnel.wav"]
