@@ -78,8 +78,13 @@ def write_run(
 
 def weights_id(folder: str | Path) -> str:
     """What tells the weights of one model folder from others, and from what stood there before."""
-    weights = (Path(folder) / WEIGHTS).stat()
-    return f"{Path(folder).resolve()} {weights.st_size} {weights.st_mtime_ns}"
+    return file_id(Path(folder) / WEIGHTS)
+
+
+def file_id(path: Path) -> str:
+    """The same for any file."""
+    found = path.stat()
+    return f"{path.resolve()} {found.st_size} {found.st_mtime_ns}"
 
 
 def backbones(config: dict) -> list[str]:

@@ -40,13 +40,13 @@ def main(args: argparse.Namespace) -> None:
     from qwen_audio.infer.answer_sets import answer_sets
     from qwen_audio.infer.arguments import label_of, place_of
     from qwen_audio.infer.load import load_model
+    from qwen_audio.model_folder import file_id
 
     if args.num_threads:
         torch.set_num_threads(args.num_threads)
     place = place_of(args)
     loaded = load_model(args.model, **place)
-    files = [(folder / DIALOGUES).resolve() for folder in args.sets]
-    asked = (f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+    asked = (file_id(folder / DIALOGUES) for folder in args.sets)
     label = " ".join((label_of(args), place["dtype"], *asked))
     options = {"max_new_tokens": args.max_new_tokens, "beam_size": args.beam_size}
     found = answer_sets(loaded, sets, args.output, label, args.batch_size, **options)

@@ -13,12 +13,12 @@ own. Other toolkits' layouts are read too (dialogue_layouts.py).
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qwen_audio.data.dialogue_layouts import own_layout
+from qwen_audio.data.json_rows import write_rows
 from qwen_audio.registry import nearest
 
 SYSTEM, USER, ASSISTANT = ROLES = ("system", "user", "assistant")
@@ -94,11 +94,7 @@ def read_dialogues(path: str | Path) -> Iterator[Dialogue]:
 
 def write_dialogues(path: str | Path, dialogues: Iterable[Dialogue]) -> None:
     """Write ``dialogues``, one a line; the file appears complete or not at all."""
-    partial = Path(f"{path}.partial")
-    with open(partial, "w", encoding="utf-8") as stream:
-        for dialogue in dialogues:
-            stream.write(json.dumps(to_row(dialogue), ensure_ascii=False) + "\n")
-    os.replace(partial, path)
+    write_rows(path, map(to_row, dialogues))
 
 
 def parse_dialogue(row, default_id: str = "") -> Dialogue:

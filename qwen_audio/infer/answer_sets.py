@@ -1,13 +1,13 @@
 """Answer the last question of every dialogue of some sets: SET/answers.jsonl."""
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE, num_samples
 from qwen_audio.data.dialogue import ASSISTANT, Dialogue
+from qwen_audio.data.json_rows import ResumedRows, write_rows
 from qwen_audio.infer.answers import answer_dialogues
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.progress import progress
@@ -23,7 +23,7 @@ def answer_sets(
     batch_size: int = 64,
     **options,
 ) -> dict:
-    """Write ``output``/SET/answers.jsonl, a row {"id", "hyp", "tokens", "ended", "looped", "dropped"} a dialogue.
+    """Write ``output``/SET/answers.jsonl, a row {"set", "id", "hyp", "tokens", "ended", "looped", "dropped"} each.
 
     Dialogues of all sets are answered together: those whose answers are about as long. Rows are added to
     ``output``/answers.partial.jsonl as they come; called again after a break with the same arguments, it goes on
@@ -38,21 +38,20 @@ def answer_sets(
     """
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    header = json.dumps({"label": label, "batch_size": batch_size, "options": options}) + "\n"
-    done = _take_up(output / PARTIAL, header)
+    of = {"label": label, "batch_size": batch_size, "options": options}
+    partial = ResumedRows(output / PARTIAL, of, lambda row: (row["set"], row["id"]))
+    done = partial.done
     waiting = [(name, item) for name, found in sets.items() for item in found if (name, item.id) not in done]
     waiting.sort(key=lambda entry: _like(*entry))
     if done:
         print(f"{output}: {len(done)} dialogues were answered before the break", flush=True)
     begin = time.monotonic()
     answers = answer_dialogues(loaded, (dialogue for _, dialogue in waiting), batch_size, **options)
-    with open(output / PARTIAL, "a", encoding="utf-8") as stream:
+    with partial:
         for (name, dialogue), answer in progress(zip(waiting, answers), len(waiting), f"answer {output}"):
-            row = {"id": dialogue.id, "hyp": answer.text, "tokens": answer.tokens, "ended": answer.ended}
-            row |= {"looped": answer.looped, "dropped": answer.dropped}
-            done[name, dialogue.id] = row
-            stream.write(json.dumps({"set": name} | row, ensure_ascii=False) + "\n")
-            stream.flush()
+            row = {"set": name, "id": dialogue.id, "hyp": answer.text, "tokens": answer.tokens}
+            row |= {"ended": answer.ended, "looped": answer.looped, "dropped": answer.dropped}
+            partial.add(row)
     rows = {name: [done[name, dialogue.id] for dialogue in found] for name, found in sets.items()}
     every = [row for found in rows.values() for row in found]
     summary = {
@@ -61,25 +60,12 @@ def answer_sets(
         "looped": sum(row["looped"] for row in every),
         "cut": sum(not row["ended"] and not row["looped"] for row in every),
     }
+    (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     for name, found in rows.items():
         (output / name).mkdir(exist_ok=True)
-        with open(output / name / f"{ANSWERS}.new", "w", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
-    (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    for name in rows:
-        os.replace(output / name / f"{ANSWERS}.new", output / name / ANSWERS)
-    (output / PARTIAL).unlink()
+        write_rows(output / name / ANSWERS, found)
+    partial.path.unlink()
     return summary
-
-
-def _take_up(path: Path, header: str) -> dict[tuple[str, str], dict]:
-    """The rows of a partial file of the same header, by set and id; any other file is begun anew."""
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    lines = lines[: len(lines) - (bool(lines) and not lines[-1].endswith(b"\n"))]
-    same = bool(lines) and lines[0] == header.encode()
-    path.write_bytes(b"".join(lines) if same else header.encode())
-    rows = map(json.loads, lines[1:] if same else ())
-    return {(row.pop("set"), row["id"]): row for row in rows}
 
 
 def _like(name: str, dialogue: Dialogue) -> tuple:

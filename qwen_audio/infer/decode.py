@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from qwen_audio.arkio import read_matrix
 from qwen_audio.audio import SAMPLE_RATE, read_audio
+from qwen_audio.data.json_rows import ResumedRows, write_rows
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.grammar import grammar_of
@@ -61,7 +61,7 @@ def decode(
     if (before := _decoded(output, of, requests)) is not None:
         print(f"{output}: decoded before; to repeat it, remove {output / HYP}", flush=True)
         return before
-    partial = _Partial(output / PARTIAL, of)
+    partial = ResumedRows(output / PARTIAL, of, _key)
     waiting = [request for request in requests if request.key not in partial.done]
     if len(waiting) < len(requests):
         print(f"{output}: {len(requests) - len(waiting)} texts were decoded before the break", flush=True)
@@ -73,11 +73,9 @@ def decode(
             partial.add(row)
     seconds = time.monotonic() - begin
     rows = [partial.done[key] for key in sorted(request.key for request in requests)]
-    with open(output / f"{HYP}.new", "w", encoding="utf-8") as stream:
-        stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     summary = _summary(requests, waiting, rows, seconds) | {"of": of}
     (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
-    os.replace(output / f"{HYP}.new", output / HYP)
+    write_rows(output / HYP, rows)
     partial.path.unlink()
     return summary
 
@@ -204,41 +202,3 @@ def _summary(requests: list[Request], decoded: list[Request], rows: list[dict], 
         "looped": sum(row["looped"] for row in rows),
         "cut": sum(not row["ended"] and not row["looped"] for row in rows),
     }
-
-
-class _Partial:
-    """hyp.partial.jsonl: a first line that says what is being decoded, then a row per text.
-
-    Attributes:
-        done: rows by the key of their request.
-    """
-
-    def __init__(self, path: Path, header: dict):
-        self.path, self.done, self._stream = path, {}, None
-        self._whole = 0  # bytes up to the last whole line
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        lines = lines[: len(lines) - (bool(lines) and not lines[-1].endswith(b"\n"))]
-        if lines and json.loads(lines[0]) == header:
-            self._whole = sum(map(len, lines))
-            for line in lines[1:]:
-                self._keep(json.loads(line))
-        else:
-            path.write_text(json.dumps(header) + "\n", encoding="utf-8")
-            self._whole = path.stat().st_size
-
-    def __enter__(self) -> "_Partial":
-        self._stream = open(self.path, "r+b")
-        self._stream.truncate(self._whole)
-        self._stream.seek(self._whole)
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._stream.close()
-
-    def add(self, row: dict) -> None:
-        self._stream.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
-        self._stream.flush()
-        self._keep(row)
-
-    def _keep(self, row: dict) -> None:
-        self.done[_key(row)] = row

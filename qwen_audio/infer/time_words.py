@@ -1,11 +1,11 @@
 """Word times of a set by several heads and reference systems, each also given the text, for comparison."""
 
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.json_rows import write_rows
 from qwen_audio.infer.word_systems import Batch, Clip, System
 from qwen_audio.progress import progress
 from qwen_audio.score.files import read_num_samples, read_rows, read_text
@@ -46,9 +46,8 @@ def time_words(clips: list[Clip], output: Path, systems: list[System]) -> dict[s
                     ]
     for name, found in rows.items():
         if found:
-            lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in sorted(found, key=_order)]
             (fresh / name).mkdir()
-            (fresh / name / HYP).write_text("".join(lines), encoding="utf-8")
+            write_rows(fresh / name / HYP, sorted(found, key=_order))
     lines = ["\t".join(row) + "\n" for row in sorted(refused)]
     (fresh / REFUSED).write_text("".join(lines), encoding="utf-8")
     shutil.rmtree(output, ignore_errors=True)

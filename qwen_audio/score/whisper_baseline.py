@@ -6,10 +6,10 @@ every clip padded to 30 s, greedy, no timestamps.
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE, read_audio
+from qwen_audio.data.json_rows import write_rows
 from qwen_audio.progress import progress
 from qwen_audio.score.files import read_rows, read_text
 
@@ -56,8 +56,8 @@ def decode_with_whisper(model: str, dump: Path, out: Path, batch_size: int = 8, 
         texts = _transcribe(model, clips, audio, known, batch_size, num_threads)
         out.mkdir(parents=True, exist_ok=True)
         (out / "source.json").unlink(missing_ok=True)
-        _write(out / "hyp.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in texts))
-        _write(out / "source.json", json.dumps(source))
+        write_rows(out / "hyp.jsonl", texts)
+        write_rows(out / "source.json", [source])
     return True
 
 
@@ -135,10 +135,3 @@ def _cached(out: Path, source: dict) -> bool:
 
 def _digest(value) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

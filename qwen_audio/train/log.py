@@ -1,9 +1,10 @@
 """What a run tells: train_log.jsonl, TensorBoard, and a bar on a terminal or plain lines in a log."""
 
 import json
-import os
 import sys
 from pathlib import Path
+
+from qwen_audio.data.json_rows import write_rows
 
 LOG = "train_log.jsonl"
 PACE = 0.2  # weight of the newest interval in the estimate of the time left
@@ -30,9 +31,7 @@ class TrainLog:
         if silent:
             return
         rows = [row for row in read_log(self.path) if row["step"] <= step]
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        os.replace(partial, self.path)
+        write_rows(self.path, rows)
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter  # takes seconds to import
 

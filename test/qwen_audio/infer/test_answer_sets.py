@@ -63,7 +63,7 @@ def test_after_a_break_only_what_is_missing_is_answered(loaded, sets, tmp_path, 
 
     monkeypatch.setattr(module, "answer_dialogues", counted)
     with monkeypatch.context() as broken_disk, pytest.raises(OSError, match="no space left"):
-        broken_disk.setattr(module.os, "replace", broken)
+        broken_disk.setattr(module, "write_rows", broken)
         answer_sets(loaded, sets, tmp_path, "label", max_new_tokens=4)
     lines = (tmp_path / "answers.partial.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "answers.partial.jsonl").write_text("".join(lines[:3]) + lines[3][:9])
