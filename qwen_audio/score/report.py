@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qwen_audio.score.paper import ABSENT, CLOSED, NOT_PRINTED, UNDEFINED, Block, load_paper
 from qwen_audio.score.report_picture import draw_report
-from qwen_audio.score.results import markdown_table, matched_share, shown_score
+from qwen_audio.score.results import markdown_table, matched_share, shown_interval, shown_score
 from qwen_audio.score.systems import System
 
 _TABLE = ("task", "dataset", "metric", "model", "score", "clips")
@@ -62,7 +62,14 @@ def render_report(
         lines += [f"## Table {number}: trained {_WITHOUT} and {_WITH}", "", *markdown_table(_TABLE, rows), ""]
     shared = _in_both(systems, without, pairs)
     if shared:
-        lines += [f"## Own sets: trained {_WITHOUT} and {_WITH}", "", *_own(shared, systems, without), ""]
+        lines += [
+            f"## Own sets: trained {_WITHOUT} and {_WITH}",
+            "",
+            "In brackets the 95 % interval over the clips; it says nothing of what another seed would give.",
+            "",
+            *_own(shared, systems, without),
+            "",
+        ]
     rest = []
     for system in [*systems, *without]:
         beside = paper["3"] if system in systems else []
@@ -111,11 +118,19 @@ def _own(keys: list[tuple[str, ...]], systems: list[System], without: list[Syste
     rows = []
     for key in keys:
         found = [scores.get(key) for _, scores in trained]
-        shown = [shown_score(row, row["score"]) + matched_share(row) if row else ABSENT for row in found]
+        shown = [_with_interval(row) if row else ABSENT for row in found]
         clips = dict.fromkeys(str(row["count"]) for row in found if row)
         rows.append([*key, *shown, _joined(clips)])
     head = ["task", "set", "lang", "metric", "protocol", *(name for name, _ in trained), "clips"]
     return markdown_table(head, rows)
+
+
+def _with_interval(row: dict) -> str:
+    return (
+        shown_score(row, row["score"])
+        + matched_share(row)
+        + (f" ({shown_interval(row)})" if row["ci95"] else "")
+    )
 
 
 def _beside(block: Block, systems: list[System]) -> list[list[str]]:

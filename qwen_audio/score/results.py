@@ -80,7 +80,7 @@ def _scores(results: dict) -> str:
         [
             *(row[key] for key in _KEYS),
             shown_score(row, row["score"]) + matched_share(row),
-            "–" if row["ci95"] is None else " to ".join(shown_score(row, edge) for edge in row["ci95"]),
+            shown_interval(row),
             row["count"],
             f"{shown_score(row, row['baseline'])} {row['baseline_name']}",
             row["label_origin"],
@@ -213,6 +213,10 @@ def shown_score(row: dict, value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:.4f}" if row["unit"] == "fraction" else f"{value:.2f}"
+
+
+def shown_interval(row: dict) -> str:
+    return "–" if row["ci95"] is None else " to ".join(shown_score(row, edge) for edge in row["ci95"])
 
 
 def matched_share(row: dict) -> str:

@@ -16,7 +16,7 @@ def row(set="librispeech_test_clean", score=0.1234, **changed):
     return {
         "stage": "pretrain", "task": "asr", "set": set, "lang": "en", "metric": "wer",
         "protocol": "qwen_audio", "score": score, "unit": "fraction", "count": 2620, "label_origin": "real",
-        "missing": 0, "baseline": 1.0, "baseline_name": "empty", "parts": {},
+        "missing": 0, "baseline": 1.0, "baseline_name": "empty", "ci95": None, "parts": {},
     } | changed  # fmt: skip
 
 
@@ -152,10 +152,12 @@ def test_text_and_picture_are_written(tmp_path):
 def test_two_trainings_stand_side_by_side_on_sets_that_the_paper_does_not_have(paper):
     own, times = {"protocol": "whisper"}, {"task": "srwt", "metric": "aas", "protocol": "sil"}
     whisper = row("x_test", 0.1, stage=None, **own)
-    without = [system(row("x_test", 0.3, **own), name="no"), system(whisper, name="tiny")]
+    without = [system(row("x_test", 0.3, ci95=[0.2, 0.41], **own), name="no"), system(whisper, name="tiny")]
     ours = [system(row("x_test", 0.25, **own), row("x_test", 60.0, unit="ms", **times), name="yes")]
     found = tables(render_report(paper, [*ours, system(whisper, name="base")], without, "x"))
     name = "Own sets: trained without SRWT and with SRWT"
-    assert found[name] == ["| asr | x_test | en | wer | whisper | 0.3000 | 0.2500 | 2620 |"]
+    assert found[name] == [
+        "| asr | x_test | en | wer | whisper | 0.3000 (0.2000 to 0.4100) | 0.2500 | 2620 |"
+    ]
     rest = [[cell.strip() for cell in line.split("|")] for line in found["Other sets"]]
     assert [(cells[1], cells[6]) for cells in rest] == [("asr", "base"), ("asr", "tiny"), ("srwt", "yes")]
