@@ -3,22 +3,24 @@
 import torch
 from torch import Tensor
 
-LONGEST = 8  # tokens of the n-gram that repeats
+LONGEST = 40  # tokens of the n-gram that repeats; a phrase in a script of which a letter is a token or two
 REPEATS, STRETCH = 4, 12  # it must stand this often in a row, and fill this many tokens
 
 
 def looping(tokens: Tensor) -> Tensor:
-    """Whether a text ends in a loop: an n-gram of 1 to 8 tokens, 4 times in a row, over at least 12 tokens.
+    """Whether a text ends in a loop: an n-gram of 1 to 40 tokens, 4 times in a row, over at least 12 tokens.
 
     Shapes: tokens (..., L) -> (...) bool.
     """
-    found = torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
-    for size in range(1, LONGEST + 1):
-        span = max(REPEATS, -(-STRETCH // size)) * size
-        if span <= tokens.shape[-1]:
-            tail = tokens[..., -span:]
-            found |= (tail[..., size:] == tail[..., :-size]).all(-1)
-    return found
+    tail = tokens[..., -REPEATS * LONGEST :]
+    length = tail.shape[-1]
+    if length < STRETCH:
+        return torch.zeros(tokens.shape[:-1], dtype=torch.bool, device=tokens.device)
+    sizes = torch.arange(1, min(LONGEST, length // REPEATS) + 1, device=tokens.device)[:, None]
+    span = ((STRETCH + sizes - 1) // sizes).clamp(min=REPEATS) * sizes
+    place = torch.arange(length, device=tokens.device)
+    same = tail[..., (place - sizes).clamp(min=0)] == tail[..., None, :]  # (..., sizes, L)
+    return (same | (place < length - span + sizes)).all(-1).any(-1)
 
 
 def first_round(tokens: list[int]) -> int:
