@@ -42,7 +42,8 @@ def test_two_ranks_of_deepspeed_go_on_from_a_checkpoint_as_the_local_engine_does
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     command += [str(TEST / "toy_run.py"), str(tmp_path / "deep"), str(sets), "--trainer", "deepspeed"]
     command += ["--dropout", "0", "--accum_grad", "2", "--poison", str(poison)]
-    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=180)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=180)
+    assert done.returncode == 0, done.stderr
 
     for file in ("model.safetensors", "optimizer.safetensors"):
         local, deep = (
