@@ -179,10 +179,10 @@ fi
 has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 ]] || echo true)
 [[ -z $has_chat ]] || answer
 
-if begin 8 "$model" "score" "$whisper" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
+if begin 8 "$model" "score" "$whisper|$tasks" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
     [[ $whisper != tools/* ]] || whisper=$root/$whisper
     qwen-audio score --results "$results" ${train:+--train "${train[@]/#/$feats/}"} --about "$expdir/times.json" --made_by "$(made_by)" \
-        --decoded $decoded \
+        --decoded $decoded --tasks $tasks \
         $([[ -z $has_chat ]] || chat_scores) $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj")
     finish
 fi

@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="folder with hyp.jsonl, and the prepared set it was decoded from")  # fmt: skip
     recipe.add_argument("--train", nargs="*", type=Path, default=[], metavar="DUMP/SET",
                         help="training sets; their labels make the baselines")  # fmt: skip
+    recipe.add_argument("--tasks", nargs="*", metavar="TASK",
+                        help="name those that no decoded set has examples of; without a TASK of all")  # fmt: skip
     recipe.add_argument("--whisper", nargs="*", default=[], metavar="MODEL",
                         help="Whisper models (folder or hub name) to decode asr clips with")  # fmt: skip
     recipe.add_argument("--batch_size", type=int, default=8, help="clips that Whisper decodes at once")
@@ -94,6 +96,7 @@ def score_recipe(args: argparse.Namespace) -> None:
     from qwen_audio.score.chat_sets import score_chat_sets, split_chat
     from qwen_audio.score.recipe import score_decoded
     from qwen_audio.score.results import write_results
+    from qwen_audio.task_spec import load_tasks
 
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in args.about]
     found = score_decoded(
@@ -104,6 +107,7 @@ def score_recipe(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         num_threads=args.num_threads,
         missing=args.missing,
+        asked=() if args.tasks is None else args.tasks or list(load_tasks()),
     )
     if args.chat:
         chat = score_chat_sets([split_chat(text) for text in args.chat], args.train, args.chat_train)

@@ -1,9 +1,11 @@
 """Score the decoded sets of a recipe with the metrics that each task's file names."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.registry import nearest
 from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, needs_seconds
 from qwen_audio.score.eer import DIFFERENT, SAME
 from qwen_audio.score.files import read_num_samples, read_rows
@@ -24,6 +26,7 @@ def score_decoded(
     batch_size: int = 8,
     num_threads: int = 1,
     missing: str = "error",
+    asked: Sequence[str] = (),
 ) -> dict:
     """Score every decoded set, and beside it the clips of its asr examples as Whisper writes them.
 
@@ -33,12 +36,14 @@ def score_decoded(
         results: what Whisper writes is kept in its folder ``whisper/``.
         whisper, batch_size, num_threads: see decode_with_whisper.
         missing: ``error`` or ``empty``, see read_groups.
+        asked: tasks of which it is to be said if no decoded set has examples.
 
     Returns:
-        ``rows``, ``word_times``, ``examples``, ``not_decoded`` and ``pictures`` of results.json.
+        ``rows``, ``word_times``, ``examples``, ``not_decoded``, ``without_examples`` and ``pictures`` of
+        results.json.
 
     Raises:
-        ValueError: nothing to score, or a training set that is scored itself.
+        ValueError: nothing to score, a training set that is scored itself, or an unknown task asked for.
     """
     if not decoded:
         raise ValueError("nothing to score; write --decoded EXP/decode/SET:DUMP/SET")
@@ -46,12 +51,17 @@ def score_decoded(
         if any(path.resolve() == dump.resolve() for _, dump in decoded):
             raise ValueError(f"--train {path} is scored itself; baselines may not see its labels")
     tasks = load_tasks()
+    for name in asked:
+        if name not in tasks:
+            raise ValueError(f"--tasks {name}{nearest(name, tasks)}")
     labels = [row for path in train for row in read_rows(path / "examples.jsonl", ("utt", "task"))]
     found = {"rows": [], "word_times": [], "examples": [], "not_decoded": [], "pictures": []}
     shown: dict[tuple, list] = {}
+    present: set[str] = set()
     for folder, dump in decoded:
         where = run_name(folder) | {"set": dump.name}
         for group in read_groups(dump / "examples.jsonl", folder / "hyp.jsonl", tasks, missing):
+            present.add(group.spec.name)
             task = {"model": where["model"], "task": group.spec.name, "set": dump.name}
             if group.hyps:
                 found["rows"] += _score(group, where, labels, dump)
@@ -65,6 +75,10 @@ def score_decoded(
         picture = folder.absolute().parent.parent / "loss.png"
         if picture.is_file() and picture not in found["pictures"]:
             found["pictures"].append(picture)
+    found["without_examples"] = [
+        {"task": name, "title": tasks[name].title, "datasets": list(tasks[name].datasets)}
+        for name in sorted({*asked} - present)
+    ]
     found["examples"] = [row for key in sorted(shown) for row in pick(shown[key])]
     for model in whisper:
         for dump in dict.fromkeys(dump for _, dump in decoded):

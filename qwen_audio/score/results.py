@@ -29,9 +29,10 @@ def write_results(folder: Path, results: dict) -> None:
     Args:
         results: ``rows`` (see score_group), ``command``, ``config_hash``, ``seconds``, ``runs`` (what each
             model is: any names and values), ``examples`` (model, task, set, utt, references, hypothesis),
-            ``word_times`` (see score_word_times), ``not_decoded`` (model, task, set, lang, count) and
-            ``pictures`` (paths RUN/loss.png of loss curves, which are copied beside RESULTS.md), and
-            ``dialogues`` and ``frame_cache`` (see score_chat_sets).
+            ``word_times`` (see score_word_times), ``not_decoded`` (model, task, set, lang, count),
+            ``without_examples`` (task, title, datasets: public ones that have it), ``pictures`` (paths
+            RUN/loss.png of loss curves, which are copied beside RESULTS.md), and ``dialogues`` and ``frame_cache``
+            (see score_chat_sets).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +54,7 @@ def render(results: dict) -> str:
         _scores(results),
         _word_times(results),
         _not_decoded(results),
+        _without_examples(results),
         _pictures(results),
         _frame_cache(results),
         _dialogues(results),
@@ -151,6 +153,16 @@ def _not_decoded(results: dict) -> str:
         return ""
     lines = [f"- {g['model']}: {g['task']} {g['lang']} of {g['set']}, {g['count']} utterances" for g in gaps]
     return "\n".join(["Not decoded, so without a score:", "", *lines, ""])
+
+
+def _without_examples(results: dict) -> str:
+    lacking = results.get("without_examples")
+    if not lacking:
+        return ""
+    lines = [f"- {g['task']}, {g['title']}: {', '.join(g['datasets'])}" for g in lacking]
+    return "\n".join(
+        ["Tasks that no set here has examples of, and public datasets that have:", "", *lines, ""]
+    )
 
 
 def _pictures(results: dict) -> str:

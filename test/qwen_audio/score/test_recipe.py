@@ -114,6 +114,18 @@ def test_a_task_that_was_not_decoded_is_listed(exp):
     ]
 
 
+def test_a_task_that_was_asked_for_but_has_no_examples_is_listed(exp):
+    assert score(exp)["without_examples"] == []
+    assert score(exp, asked=["asr", "mna", "er"])["without_examples"] == [
+        {"task": "er", "title": "Emotion recognition", "datasets": ["meld"]}
+    ]
+
+
+def test_an_unknown_task_that_was_asked_for_is_refused(exp):
+    with pytest.raises(ValueError, match="--tasks arsr.* 'asr'"):
+        score(exp, asked=["arsr"])
+
+
 def test_examples_are_shown_as_they_came(exp):
     found = [row for row in score(exp)["examples"] if row["task"] == "sec"]
     assert [(row["utt"], row["references"], row["hypothesis"]) for row in found] == [

@@ -107,6 +107,12 @@ def test_the_loss_picture_of_each_model_is_copied_beside_the_results(tmp_path):
     assert (tmp_path / "a/loss_pretrain_s.png").read_bytes() == b"curves"
 
 
+def test_what_no_set_has_is_said_with_public_datasets_that_have_it():
+    gap = {"task": "er", "title": "Emotion recognition", "datasets": ["meld", "iemocap"]}
+    assert "- er, Emotion recognition: meld, iemocap" in render(content(row(), without_examples=[gap]))
+    assert "public datasets" not in render(content(row(), without_examples=[]))
+
+
 def test_what_was_not_decoded_is_said():
     gap = {"model": "m", "task": "mna", "set": "x", "lang": "en", "count": 7}
     assert "- m: mna en of x, 7 utterances" in render(content(row(), not_decoded=[gap]))
