@@ -1,10 +1,13 @@
 """``trainer: deepspeed``: the local engine with its optimizer state split over the ranks (ZeRO stage 1)."""
 
+import atexit
 import logging
 import os
 
+import deepspeed
 import torch
 import torch.distributed as dist
+from deepspeed.utils import safe_get_full_optimizer_state, safe_set_full_optimizer_state
 from torch import Tensor, nn
 
 from qwen_audio.train.optim import build_optimizer
@@ -43,9 +46,10 @@ class DeepSpeedEngine:
         for tensor in [*model.parameters(), *model.buffers()]:
             ranks.first_(tensor.data)
         optimizer = build_optimizer(model, config)
-        _start_one_rank(ranks)
+        if not dist.is_initialized():  # DeepSpeed wants a process group, also of one
+            ranks.start_group(store=dist.HashStore(), rank=0, world_size=1)
+        atexit.register(_leave_groups)
         os.environ.setdefault("LOCAL_RANK", "0")
-        import deepspeed  # takes seconds, so only where it is asked for
 
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
         self.engine = deepspeed.initialize(model=model, optimizer=optimizer, config=settings)[0]
@@ -79,10 +83,12 @@ class DeepSpeedEngine:
         norm = torch.as_tensor(self.engine.get_global_grad_norm(), device=self.ranks.device).float()
         return norm, bad
 
+    def close(self) -> None:
+        """End the training; the hooks on the weights would else keep the process groups alive for ever."""
+        self.engine.destroy()
+
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """Optimizer state gathered from all ranks, which must all call this; names as the local engine's."""
-        from deepspeed.utils import safe_get_full_optimizer_state
-
         count = next(iter(self.optimizer.optimizer.state.values()))["step"]
         tensors = {}
         for name, param in self.trained.items():
@@ -93,8 +99,6 @@ class DeepSpeedEngine:
 
     def load_optimizer_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Take over state of the same parameters, after their weights were loaded into the model."""
-        from deepspeed.utils import safe_set_full_optimizer_state
-
         self.optimizer.refresh_fp32_params()
         for name, param in self.trained.items():
             for moment in MOMENTS:
@@ -141,8 +145,7 @@ def _settings(config: dict, world: int) -> dict:
     }
 
 
-def _start_one_rank(ranks: Ranks) -> None:
-    """DeepSpeed wants a process group, also of one."""
-    if not dist.is_initialized():
-        backend = "nccl" if ranks.device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
+def _leave_groups() -> None:
+    """What ``leave_group`` of the ranks does after this, for DeepSpeed's own groups too."""
+    if dist.is_initialized():
+        deepspeed.comm.destroy_process_group()

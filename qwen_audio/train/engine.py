@@ -58,6 +58,9 @@ class LocalEngine:
         self._buffer.zero_()
         return norm, bad
 
+    def close(self) -> None:
+        """End the training; this engine holds nothing that it would have to give back."""
+
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """Optimizer state, named ``exp_avg/encoder.conv1.weight`` and so on."""
         state = self.optimizer.state

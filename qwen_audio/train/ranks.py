@@ -1,5 +1,7 @@
 """The processes of a run, as torchrun starts them; one process alone is the same with a world of 1."""
 
+import atexit
+import gc
 import os
 
 import torch
@@ -24,7 +26,12 @@ class Ranks:
                 self.device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
             torch.cuda.set_device(self.device)
         if self.world > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+            self.start_group()
+
+    def start_group(self, **options) -> None:
+        """Meet the other processes, and leave them when this one ends; ``options`` are torch's."""
+        dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo", **options)
+        atexit.register(leave_group)
 
     def sum_(self, tensor: Tensor) -> None:
         """Replace ``tensor`` by its sum over the ranks."""
@@ -53,3 +60,13 @@ class Ranks:
         values: list = [None] * self.world
         dist.all_gather_object(values, value)
         return values
+
+
+def leave_group() -> None:
+    """End the process group and its threads.
+
+    A thread of gloo that lets go of its last tensor while the interpreter goes down aborts the process.
+    """
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    gc.collect()  # the threads end with the last reference to their group

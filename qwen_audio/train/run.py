@@ -22,7 +22,7 @@ from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, describe, identity, made_of
 from qwen_audio.train.plot import plot_log
 from qwen_audio.train.ranks import Ranks
-from qwen_audio.train.trainer import Trainer, seed_everything
+from qwen_audio.train.trainer import Trainer, engine_class, seed_everything
 
 
 def train(
@@ -41,6 +41,7 @@ def train(
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     tasks = task_list(sets, valid)
     ctc_tokens = sorted({int(token) for data in sets for token in data.ctc_tokens()}) if config["ctc"] else []
+    engine_class(config["trainer"])
     ranks = Ranks(device)
     start, known = {}, []  # what the run starts from, and the tasks learned there
     if config["init"]:

@@ -73,9 +73,10 @@ class Trainer:
         if self.config["num_threads"]:
             torch.set_num_threads(self.config["num_threads"])
         check_sets([*plan.sets, *(valid.sets if valid else ())])
+        make_engine = engine_class(self.config["trainer"])
         self.ranks = Ranks(device)
         model.num_tasks = len(collate.tasks)
-        self.engine = _engine_class(self.config["trainer"])(model, self.config, self.ranks)
+        self.engine = make_engine(model, self.config, self.ranks)
         self.meter = Meter(collate.tasks, self.ranks)
         self.seconds = 0.0  # spent on the steps before this start
         # steps called off since the last log point, in a row now, longest such row, number of the last
@@ -115,6 +116,7 @@ class Trainer:
             if saves:
                 self._save(done)
         self.log.close()
+        self.engine.close()
         return checkpoint.checkpoints(self.output_dir)[-1][1]
 
     def _step(self, step: int, parts: list[Batch | None]) -> None:
@@ -257,7 +259,15 @@ class Trainer:
         return json.loads(json.dumps({"config": config, "data": data}, default=str))
 
 
-def _engine_class(name: str) -> type:
+def engine_class(name: str) -> type:
+    """The engine of ``trainer: name``.
+
+    To be called before the ranks meet: default arguments of DeepSpeed would hold their process group for ever,
+    and importing it takes seconds, so it is done only where it is asked for.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
     if name == "deepspeed":
         from qwen_audio.train.deepspeed_engine import DeepSpeedEngine
 

@@ -4,6 +4,9 @@ python test/qwen_audio/toy_run.py RUN_DIR SET_DIR [--steps 12] [--dropout 0.1] [
 """
 
 import argparse
+import atexit
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -138,7 +141,13 @@ def write_toy_sets(set_dir: Path) -> Path:
     return set_dir
 
 
+def say_threads() -> None:
+    threads = len(os.listdir("/proc/self/task"))
+    sys.stdout.write(f"{threads} thread(s) at the end\n")  # in one piece also where two ranks write
+
+
 def main() -> None:
+    atexit.register(say_threads)  # called last
     parser = argparse.ArgumentParser()
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("set_dir", type=Path)

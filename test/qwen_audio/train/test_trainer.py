@@ -77,7 +77,9 @@ def test_two_processes_train_as_one_and_one_goes_on_where_two_stopped(tmp_path, 
         "--accum_grad",
         "2",
     ]
-    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, timeout=120)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines().count("1 thread(s) at the end") == 2
     options = {"dropout": 0.0, "accum_grad": 2}
     one = run(tmp_path / "one", sets, **options)
     for valid in (False, True):
