@@ -24,13 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--task", default="srwt", help="whose examples have the word times")
     parser.add_argument("--count", type=int, default=6, help="heads to pick at most")
+    parser.add_argument("--clips", type=int, default=100, help="clips to hear at most, at even distance")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--dtype", default="float32", help="float32, bfloat16 or float16")
 
 
 def main(args: argparse.Namespace) -> None:
-    if args.count < 1:
-        raise ValueError(f"--count is {args.count}; write 1 or more")
+    for name in ("count", "clips"):
+        if getattr(args, name) < 1:
+            raise ValueError(f"--{name} is {getattr(args, name)}; write 1 or more")
 
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.pretrained import load_whisper
@@ -41,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
     load = load_whisper if whisper == "whisper" and name else load_model
     loaded = load(name if load is load_whisper else args.model, args.device, args.dtype)
     decoder = loaded.model.decoder
-    clips = read_clips(loaded, args.set, args.task, Attention())
+    clips = read_clips(loaded, args.set, args.task, Attention(), args.clips)
     alone, chosen = pick(clips, args.count)
     names = [divmod(head, decoder.num_heads) for head in range(len(alone))]
     usual = [names.index(pair) for pair in decoder.alignment_heads()]

@@ -157,12 +157,18 @@ def head_systems(
 
 def _picked(loaded: LoadedModel, aligned: Path) -> dict:
     from qwen_audio.timestamp.attention import Attention
-    from qwen_audio.timestamp.pick_heads import pick, read_clips
+    from qwen_audio.timestamp.pick_heads import aas, pick, read_clips
 
-    _, chosen = pick(read_clips(loaded, aligned, TASK, Attention()), PICKED)
-    heads = [list(divmod(head, loaded.model.decoder.num_heads)) for head, _ in chosen]
-    print(f"{ATTENTION}: heads {heads}, the best on {aligned}", flush=True)
-    return {"heads": heads}
+    clips = read_clips(loaded, aligned, TASK, Attention())
+    chosen = [head for head, _ in pick(clips, PICKED)[1]]
+    heads = [list(divmod(head, loaded.model.decoder.num_heads)) for head in chosen]
+    score, shift = aas(clips, chosen)
+    print(
+        f"{ATTENTION}: heads {heads}, shift {shift} s: the best on {len(clips)} clips of {aligned},"
+        f" AAS {score:.0f} ms",
+        flush=True,
+    )
+    return {"heads": heads, "shift": shift}
 
 
 def _known(name: str) -> None:

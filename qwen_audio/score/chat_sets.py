@@ -5,9 +5,8 @@ from pathlib import Path
 
 from qwen_audio.data.dialogue import Audio, Dialogue, read_dialogues
 from qwen_audio.score.chat import score_chat
-from qwen_audio.score.files import CHAT, read_rows
+from qwen_audio.score.files import CHAT, at_even_distance, read_rows
 from qwen_audio.score.recipe import run_name
-from qwen_audio.score.results import pick
 
 ANSWERS, DIALOGUES, FRAME_CACHE = "answers.jsonl", "dialogues.jsonl", "frame_cache.json"
 SHOWN = 5  # dialogues printed in RESULTS.md
@@ -56,7 +55,7 @@ def score_chat_sets(
         picture = run / "loss.png"
         if picture.is_file() and picture not in found["pictures"]:
             found["pictures"].append(picture)
-    found["dialogues"] = [row for model in sorted(several) for row in pick(several[model], SHOWN)]
+    found["dialogues"] = [row for model in sorted(several) for row in at_even_distance(several[model], SHOWN)]
     return found
 
 

@@ -20,6 +20,13 @@ def split_pair(text: str) -> tuple[Path, Path]:
     return Path(decoded), Path(dump)
 
 
+def at_even_distance(rows: list, count: int) -> list:
+    """``count`` of ``rows`` at even distance, first and last included: by place, not by quality."""
+    if len(rows) <= count:
+        return list(rows)
+    return [rows[round(i * (len(rows) - 1) / max(count - 1, 1))] for i in range(count)]
+
+
 def read_text(path: Path) -> dict[str, list[str]]:
     """A Kaldi text file, ``UTT TEXT`` a line -> utterance -> its texts; an id alone is an empty text.
 

@@ -8,13 +8,13 @@ from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.registry import nearest
 from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, needs_seconds
 from qwen_audio.score.eer import DIFFERENT, SAME
-from qwen_audio.score.files import read_num_samples, read_rows
+from qwen_audio.score.files import at_even_distance, read_num_samples, read_rows
 from qwen_audio.score.join import Group, group_key, read_groups
 from qwen_audio.score.registry import METRICS, Absent, absent, compute, metric_name
-from qwen_audio.score.results import pick
 from qwen_audio.score.word_times import score_word_times
 from qwen_audio.task_spec import load_tasks
 
+SHOWN = 5  # examples of a task and model in RESULTS.md
 _STAGES = ("pretrain", "sft")  # exp/STAGE_TAG
 
 
@@ -79,7 +79,7 @@ def score_decoded(
         {"task": name, "title": tasks[name].title, "datasets": list(tasks[name].datasets)}
         for name in sorted({*asked} - present)
     ]
-    found["examples"] = [row for key in sorted(shown) for row in pick(shown[key])]
+    found["examples"] = [row for key in sorted(shown) for row in at_even_distance(shown[key], SHOWN)]
     for model in whisper:
         for dump in dict.fromkeys(dump for _, dump in decoded):
             found["rows"] += _score_whisper(model, dump, results, batch_size, num_threads, labels, tasks)

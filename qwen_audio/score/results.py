@@ -7,20 +7,12 @@ from pathlib import Path
 from qwen_audio.score.bootstrap import RESAMPLES
 from qwen_audio.score.word_times import EVEN, HEAD, table
 
-EXAMPLES = 5
 _ORIGINS = {
     "constructed": "made by a rule from real recordings or mixed from them",
     "synthetic": "audio or label comes from a synthesiser",
 }
 _KEYS = ("task", "set", "lang", "model", "metric", "protocol")
 _SCORES = (*_KEYS, "score", "95 %", "count", "baseline", "labels", "malformed", "looped", "missing")
-
-
-def pick(examples: list[dict], count: int = EXAMPLES) -> list[dict]:
-    """``count`` of ``examples`` at even distance, first and last included: by place, not by quality."""
-    if len(examples) <= count:
-        return list(examples)
-    return [examples[round(i * (len(examples) - 1) / (count - 1))] for i in range(count)]
 
 
 def write_results(folder: Path, results: dict) -> None:

@@ -10,7 +10,7 @@ import torch
 from qwen_audio.audio import read_audio
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.load import LoadedModel
-from qwen_audio.score.files import read_rows, read_text
+from qwen_audio.score.files import at_even_distance, read_rows, read_text
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.timestamp.attention import Attended, Attention, words_on
 from qwen_audio.timestamp.path import best_path
@@ -19,6 +19,7 @@ from qwen_audio.words import SIL
 Head = tuple[int, int]  # layer, head
 BATCH = 8  # clips
 TRIED = 4  # heads tried for each that may be chosen
+CLIPS = 100  # heard at most: each keeps the attention of all heads, up to 25 MB for a decoder of 7 B weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,11 +34,14 @@ class Clip:
     spans: np.ndarray
 
 
-def read_clips(loaded: LoadedModel, folder: Path, task: str, head: Attention) -> list[Clip]:
-    """The examples of ``task`` in the prepared set ``folder``, their own words read by the decoder.
+def read_clips(
+    loaded: LoadedModel, folder: Path, task: str, head: Attention, count: int = CLIPS
+) -> list[Clip]:
+    """Examples of ``task`` in the prepared set ``folder``, their own words read by the decoder.
 
     Args:
         head: its prompt is used, not its heads.
+        count: examples at most, at even distance.
 
     Raises:
         ValueError: if the set is no set of audio, the task has no word times, or the set none of its examples.
@@ -52,7 +56,7 @@ def read_clips(loaded: LoadedModel, folder: Path, task: str, head: Attention) ->
     rows = [row for row in read_rows(folder / "examples.jsonl", ("utt", "task")) if row["task"] == task]
     if not rows:
         raise ValueError(f"{folder / 'examples.jsonl'} has no example of {task}")
-    return list(_attend(loaded, rows, audio, spec, head))
+    return list(_attend(loaded, at_even_distance(rows, count), audio, spec, head))
 
 
 def _attend(loaded, rows, audio, spec, head) -> Iterator[Clip]:

@@ -15,6 +15,8 @@ from qwen_audio.infer.time_words import make_batches, read_clips, time_words
 from qwen_audio.infer.word_systems import Clip, head_systems
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.timestamp.attention import Attention
+from qwen_audio.timestamp.pick_heads import aas
+from qwen_audio.timestamp.pick_heads import read_clips as read_known
 from qwen_audio.words import parse_words
 
 SPOKEN = Path(__file__).resolve().parents[2] / "egs/spaced_words.flac"  # words laid at known times
@@ -186,6 +188,21 @@ def test_a_name_that_stands_for_nothing_is_refused(loaded):
         head_systems(["atention"], lambda: loaded)
     with pytest.raises(ValueError, match="head 'ctc' needs a trained --model"):
         head_systems(["ctc"], None)
+
+
+def test_picked_heads_are_shifted_as_they_were_when_they_were_picked(loaded, sounds, tmp_path, monkeypatch):
+    """All words stand 5 s late: whatever heads are picked, their best shift is far from none."""
+    examples = [timed(f"u{n}", [[5.0, 5.1, "please"], [5.1, 5.2, "leave"]]) for n in range(5)]
+    dump = make_dump(tmp_path / "dump", examples, {f"u{n}": sound for n, sound in enumerate(sounds)})
+    asked, make = {}, LoadedModel.timestamp_head
+    monkeypatch.setattr(
+        LoadedModel,
+        "timestamp_head",
+        lambda *args, **options: asked.update(options) or make(*args, **options),
+    )
+    head_systems(["attention"], lambda: loaded, pick_on=dump)
+    heads = [layer * loaded.model.decoder.num_heads + head for layer, head in asked["heads"]]
+    assert asked["shift"] == aas(read_known(loaded, dump, "srwt", Attention()), heads)[1] > 3
 
 
 def test_heads_are_not_picked_on_what_is_timed(spoken, tmp_path):

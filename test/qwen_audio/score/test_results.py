@@ -1,6 +1,6 @@
 import json
 
-from qwen_audio.score.results import pick, render, write_results
+from qwen_audio.score.results import render, write_results
 
 
 def row(**changed):
@@ -116,8 +116,3 @@ def test_what_no_set_has_is_said_with_public_datasets_that_have_it():
 def test_what_was_not_decoded_is_said():
     gap = {"model": "m", "task": "mna", "set": "x", "lang": "en", "count": 7}
     assert "- m: mna en of x, 7 utterances" in render(content(row(), not_decoded=[gap]))
-
-
-def test_examples_are_picked_by_place():
-    assert pick(list("abcdefghi")) == ["a", "c", "e", "g", "i"]
-    assert pick(["a", "b"]) == ["a", "b"]

@@ -78,6 +78,14 @@ def test_the_command_prints_lines_that_the_yaml_takes(prepared, whole_whisper, c
     assert config["timestamp_head"] == "attention" and 1 <= len(head.heads) <= 2
 
 
+def test_no_more_clips_are_heard_than_asked_for(prepared, whole_whisper, capsys):
+    asked = ["--model", f"whisper:{whole_whisper}", "--set", str(prepared), "--clips"]
+    run("pick_heads", [*asked, "1"])
+    assert "1 clips, 2 words" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="--clips is 0; write 1 or more"):
+        run("pick_heads", [*asked, "0"])
+
+
 def test_a_set_without_such_examples_is_named(prepared):
     (prepared / "examples.jsonl").write_text('{"utt": "a", "task": "lid"}\n')
     with pytest.raises(ValueError, match="examples.jsonl has no example of srwt"):
