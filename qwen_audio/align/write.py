@@ -1,12 +1,12 @@
 """Align a data directory or a prepared set: rows of word times in its examples.jsonl."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from qwen_audio.align.aligner import Answer, WordAligner
 from qwen_audio.align.transcripts import ALIGNER, Transcript, read_transcripts
 from qwen_audio.data.corpus_dir import write_rejected
+from qwen_audio.data.json_rows import write_rows
 from qwen_audio.data.kaldi_dir import join, read_examples
 from qwen_audio.progress import progress
 from qwen_audio.task_spec import TaskSpec, load_tasks
@@ -36,13 +36,11 @@ def align_data(data: Path, name: str, aligner: WordAligner, language: str | None
         read += 1
         if _reason(transcript):
             rejected.append((transcript, _reason(transcript)))
-    fresh, merged = data / f".{EXAMPLES}.aligned", data / f".{EXAMPLES}.new"
+    fresh = data / f".{EXAMPLES}.aligned"
     usable = (t for t in read_transcripts(data, tasks, language) if not _reason(t))
     answers = progress(aligner.align_all(usable), read - len(rejected), f"align {data}")
     try:
-        with open(fresh, "w", encoding="utf-8") as file:
-            for row in _rows(answers, name, tasks["srwt"], rejected):
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        write_rows(fresh, _rows(answers, name, tasks["srwt"], rejected))
         listed = [("utterance", transcript.utt, reason) for transcript, reason in rejected]
         listed += [("words", word, "words that no transcript asked for") for word in aligner.unused()]
         write_rejected(data / REJECTED, listed)
@@ -52,13 +50,9 @@ def align_data(data: Path, name: str, aligner: WordAligner, language: str | None
                 f"{data}: nothing was aligned of {read} transcripts{spoken}; {data / REJECTED} says why"
             )
         failed = {(transcript.utt, transcript.language) for transcript, _ in rejected}
-        with open(merged, "w", encoding="utf-8") as file:
-            for row in _merged(data / EXAMPLES, fresh, name, failed, tasks):
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        merged.replace(data / EXAMPLES)
+        write_rows(data / EXAMPLES, _merged(data / EXAMPLES, fresh, name, failed, tasks))
     finally:
-        for path in (fresh, merged):
-            path.unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
     return {"read": read, "aligned": read - len(rejected), "rejected": len(rejected)}
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 def write_rows(path: str | Path, rows: Iterable[dict]) -> None:
     """Write ``rows``, UTF-8, one a line; the file appears complete or not at all."""
     partial = Path(f"{path}.partial")
-    with open(partial, "w", encoding="utf-8") as stream:
-        stream.writelines(_line(row) for row in rows)
-    os.replace(partial, path)
+    try:
+        with open(partial, "w", encoding="utf-8") as stream:
+            stream.writelines(_line(row) for row in rows)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class ResumedRows:

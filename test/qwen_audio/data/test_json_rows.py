@@ -19,6 +19,7 @@ def test_rows_are_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError):
         write_rows(path, broken())
     assert path.read_text(encoding="utf-8").startswith('{"id": 1')
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_rows_go_on_after_a_break_within_a_line(tmp_path):
