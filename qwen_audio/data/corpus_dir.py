@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qwen_audio.data.leak import SENTENCE_TASKS, check_leak, sentences_of
+from qwen_audio.data.leak import (
+    SENTENCE_TASKS,
+    Recordings,
+    by_short_id,
+    check_leak,
+    recordings_in,
+    sentences_of,
+    shared_recordings,
+)
 from qwen_audio.data.split import SPLITS, normalise_sentence
 
 
@@ -34,6 +42,11 @@ class Utterance:
     examples: list[dict] = field(default_factory=list)
 
     @property
+    def recording(self) -> tuple[str, str]:
+        """Id and absolute path of its recording: a line of wav.scp."""
+        return self.segment[0] if self.segment else self.utt, os.path.abspath(self.audio)
+
+    @property
     def sentences(self) -> set[str]:
         """Its transcript and translations, normalised."""
         texts = [self.text or "", *(row["text"] for row in self.examples if row["task"] in SENTENCE_TASKS)]
@@ -48,26 +61,30 @@ def write_corpus(
 ) -> None:
     """Write all sets of a corpus, ``data/CORPUS_NAME``, without a leak, and what was not used.
 
-    An utterance for training is dropped if valid or test has its sentence, one of valid or test if another
-    corpus trains on it; both are counted in ``data/CORPUS_rejected.tsv``. The names go to ``data/sets.json``.
+    An utterance for training is dropped if valid or test has its recording or its sentence, one of valid or test
+    if another corpus trains on it; both are counted in ``data/CORPUS_rejected.tsv``. The names go to
+    ``data/sets.json``.
 
     Args:
         sets: utterances by name: ``train``, ``valid``, either of which may be left out; any other name is a
             test set.
 
     Raises:
-        ValueError: if a set is empty, or a recording is on both sides.
+        ValueError: if a set is empty, or a set written earlier leaks into another.
     """
     data, rejected = Path(data), list(rejected)
     others = {
-        split: sentences_of(data / name for name in names if not name.startswith(f"{corpus}_"))
+        split: [data / name for name in names if not name.startswith(f"{corpus}_")]
         for split, names in read_sets(data).items()
     }
-    held = {name: _unsaid(rows, others["train"], rejected) for name, rows in sets.items() if name != "train"}
-    asked = others["valid"] | others["test"]
+    held = {name: rows for name, rows in sets.items() if name != "train"}
+    learnt = map(recordings_in, others["train"]), sentences_of(others["train"])
+    held = _apart(held, *learnt, rejected)
+    tested = others["valid"] + others["test"]
+    heard, asked = [*map(_recordings, held.values()), *map(recordings_in, tested)], sentences_of(tested)
     for name, rows in held.items():
         asked |= {sentence: f"{corpus}_{name}" for u in rows for sentence in u.sentences}
-    trained = {"train": _unsaid(sets["train"], asked, rejected)} if "train" in sets else {}
+    trained = _apart({name: sets[name] for name in sets if name == "train"}, heard, asked, rejected)
     for name, rows in {**trained, **held}.items():
         write_set(data / f"{corpus}_{name}", rows, licence)
     write_rejected(data / f"{corpus}_rejected.tsv", rejected)
@@ -80,17 +97,33 @@ def write_corpus(
     print(f"{corpus}: no recording and no sentence of valid or test stands in train: {checked}")
 
 
-def _unsaid(rows: list[Utterance], elsewhere: Mapping[str, str], rejected: Rejected) -> list[Utterance]:
-    kept = []
-    for u in rows:
-        shared = sorted(u.sentences & elsewhere.keys())
-        if shared:
+def _apart(
+    sets: Mapping[str, list[Utterance]],
+    heard: Iterable[Recordings],
+    said: Mapping[str, str],
+    rejected: Rejected,
+) -> dict[str, list[Utterance]]:
+    """``sets`` without the utterances whose recording or sentence is of the other side; those are ``rejected``."""
+    shared, _ = shared_recordings(by_short_id(map(_recordings, sets.values())), by_short_id(heard))
+    kept: dict[str, list[Utterance]] = {name: [] for name in sets}
+    for name, u in ((name, u) for name, rows in sets.items() for u in rows):
+        spoken = sorted(u.sentences & said.keys())
+        if (spec := u.recording[1]) in shared:
             rejected.append(
-                ("utterance", u.utt, f"its sentence stands on the other side of the split: {shared[0]}")
+                ("utterance", u.utt, f"its recording stands on the other side of the split: {shared[spec]}")
+            )
+        elif spoken:
+            rejected.append(
+                ("utterance", u.utt, f"its sentence stands on the other side of the split: {spoken[0]}")
             )
         else:
-            kept.append(u)
+            kept[name].append(u)
     return kept
+
+
+def _recordings(rows: list[Utterance]) -> Recordings:
+    """As ``recordings_in`` reads them where ``rows`` are written."""
+    return dict(u.recording for u in rows), {u.utt: u.spk for u in rows if not u.segment}
 
 
 def write_set(directory: Path, utterances: Iterable[Utterance], licence: str) -> None:
@@ -105,7 +138,7 @@ def write_set(directory: Path, utterances: Iterable[Utterance], licence: str) ->
     fresh = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    recordings = {u.segment[0] if u.segment else u.utt: os.path.abspath(u.audio) for u in rows}
+    recordings = dict(u.recording for u in rows)
     speakers: dict[str, list[str]] = {}
     for u in rows:
         speakers.setdefault(u.spk, []).append(u.utt)

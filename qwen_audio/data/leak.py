@@ -2,7 +2,7 @@
 
 A corpus may have 300,000 clips of one length (NSynth), so recordings are compared in steps, each for those alone
 that are alike so far: length by the header, then the first samples, then all of them. Held in memory are the
-names, and of the held-out side a number a clip; never audio, but for two clips of the same id.
+names, and of one side a number a clip; never audio, but for two clips of the same id.
 """
 
 import hashlib
@@ -15,6 +15,8 @@ import numpy as np
 from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples, read_audio, read_start
 from qwen_audio.data.kaldi_dir import read_table
 from qwen_audio.data.split import audio_hash, normalise_sentence
+
+Recordings = tuple[dict[str, str], dict[str, str]]  # id -> recording; id -> speaker, for those that have one
 
 SENTENCE_TASKS = ("asr", "s2tt")
 NAMED = 5  # offenders named in an error
@@ -41,43 +43,58 @@ def check_leak(train_dirs: Iterable[Path], held_out_dirs: Iterable[Path]) -> dic
         ValueError: naming what stands on both sides.
     """
     train_dirs, held_out_dirs = list(map(Path, train_dirs)), list(map(Path, held_out_dirs))
-    kept, held = recordings_of(train_dirs), recordings_of(held_out_dirs)
-    unreadable: set[str] = set()
-    same = {spec: spec for spec in kept.values()}, {spec: spec for spec in held.values()}
-    for key in (num_samples, _start, audio_hash):
-        same = _on_both_sides(*same, key, unreadable)
-    known = {found: spec for spec, found in same[0].items()}
-    pairs = {spec: known[found] for spec, found in same[1].items()}
-    twins = {held[name]: kept[name] for name in held.keys() & kept.keys() if held[name] not in pairs}
-    alike = {one for one, other in twins.items() if _one_recording(one, other)}
-    pairs |= {spec: twins[spec] for spec in alike}
+    kept, held = (by_short_id(map(recordings_in, dirs)) for dirs in (train_dirs, held_out_dirs))
+    pairs, unreadable = shared_recordings(held, kept)
     _refuse("recording", [f"{spec} = {pairs[spec]}" for spec in sorted(pairs)])
-    others = sorted(name for name in held.keys() & kept.keys() if held[name] in twins)
-    if others:
+    if others := sorted(held.keys() & kept.keys()):
         print(f"note: the same id on both sides, but other audio: {_some(others, ', ')}")
     said, asked = sentences_of(train_dirs), sentences_of(held_out_dirs)
     _refuse("sentence", [f"{asked[s]} = {said[s]} ({s!r})" for s in sorted(said.keys() & asked.keys())])
     return {
         "train_recordings": len(set(kept.values())),
         "held_out_recordings": len(set(held.values())),
-        "unreadable_recordings": len(unreadable),
+        "unreadable_recordings": unreadable,
         "train_sentences": len(said),
         "held_out_sentences": len(asked),
     }
 
 
-def recordings_of(directories: Iterable[Path]) -> dict[str, str]:
-    """Id -> recording, of all wav.scp. The speaker's name is taken off an id that begins with it.
+def shared_recordings(ours: dict[str, str], theirs: dict[str, str]) -> tuple[dict[str, str], int]:
+    """Which recordings stand on both sides, as ``check_leak`` compares them.
 
-    Where it is all that tells two ids of a directory apart, as where each speaker counts from 1, it stays. Of
-    several recordings with one id the first keeps it; the others get their path behind it.
+    Args:
+        ours, theirs: recordings by id, as ``by_short_id`` gives them.
+
+    Returns:
+        each of ``ours`` that is there -> the one of ``theirs`` it equals; how many could not be read.
+    """
+    unreadable: set[str] = set()
+    same = {spec: spec for spec in ours.values()}, {spec: spec for spec in theirs.values()}
+    for key in (num_samples, _start, audio_hash):
+        same = _on_both_sides(*same, key, unreadable)
+    known = {found: spec for spec, found in same[1].items()}
+    pairs = {spec: known[found] for spec, found in same[0].items()}
+    twins = {ours[name]: theirs[name] for name in ours.keys() & theirs.keys() if ours[name] not in pairs}
+    pairs |= {one: other for one, other in twins.items() if _one_recording(one, other)}
+    return pairs, len(unreadable)
+
+
+def recordings_in(directory: Path) -> Recordings:
+    """What wav.scp of a data directory names; speakers where an utterance is a whole recording."""
+    speakers = {}
+    if (directory / "utt2spk").exists() and not (directory / "segments").exists():
+        speakers = {utt: speaker for utt, (_, speaker) in read_table(directory / "utt2spk")}
+    return {name: spec for name, (_, spec) in read_table(directory / "wav.scp")}, speakers
+
+
+def by_short_id(sets: Iterable[Recordings]) -> dict[str, str]:
+    """Id -> recording, of all sets. The speaker's name is taken off an id that begins with it.
+
+    Where it is all that tells two ids of a set apart, as where each speaker counts from 1, it stays. Of several
+    recordings with one id the first keeps it; the others get their path behind it.
     """
     found: dict[str, str] = {}
-    for directory in directories:
-        speakers = {}
-        if (directory / "utt2spk").exists() and not (directory / "segments").exists():
-            speakers = {utt: speaker for utt, (_, speaker) in read_table(directory / "utt2spk")}
-        specs = {name: spec for name, (_, spec) in read_table(directory / "wav.scp")}
+    for specs, speakers in sets:
         short = {name: name.removeprefix(speakers.get(name, "")).strip("-_.") or name for name in specs}
         own = len(set(short.values())) == len(short)
         for name, spec in specs.items():
@@ -87,12 +104,12 @@ def recordings_of(directories: Iterable[Path]) -> dict[str, str]:
 
 
 def _on_both_sides(
-    kept: Iterable[str], held: Iterable[str], key: Callable[[str], Hashable], unreadable: set[str]
+    ours: Iterable[str], theirs: Iterable[str], key: Callable[[str], Hashable], unreadable: set[str]
 ) -> tuple[dict[str, Hashable], dict[str, Hashable]]:
     """The recordings of each side whose ``key`` the other side has too, with it; ``unreadable`` grows."""
-    asked = dict(_keys(held, key, unreadable))
+    asked = dict(_keys(theirs, key, unreadable))
     wanted = set(asked.values())
-    found = {spec: value for spec, value in _keys(kept, key, unreadable) if value in wanted}
+    found = {spec: value for spec, value in _keys(ours, key, unreadable) if value in wanted}
     shared = set(found.values())
     return found, {spec: value for spec, value in asked.items() if value in shared}
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from make_corpora import make_clotho
@@ -37,6 +38,17 @@ def test_recordings_and_captions_without_each_other_are_listed(corpus, tmp_path,
         'captions\tvalidation/Rain, "validation" 01.wav\tcaptions without a recording',
         "recording\tvalidation/other.wav\trecording without captions",
     ]
+
+
+def test_a_clip_that_two_splits_have_is_not_trained_on(corpus, tmp_path, local_data):
+    copied = corpus / 'development/Rain, "development" 01.wav'
+    shutil.copy(corpus / 'validation/Rain, "validation" 01.wav', copied)
+    status, printed, data = prepare(local_data, corpus, tmp_path)
+    assert status == 0, printed
+    assert len((data / "clotho_train/wav.scp").read_text().splitlines()) == 1
+    assert len((data / "clotho_valid/wav.scp").read_text().splitlines()) == 2
+    rejected = (data / "clotho_rejected.tsv").read_text()
+    assert "development-00001-Rain-development-01\tits recording stands on the other side" in rejected
 
 
 def test_a_missing_caption_file_is_named_with_what_is_there(corpus, tmp_path, local_data):

@@ -102,6 +102,40 @@ def test_a_tested_sentence_is_dropped_from_training_and_listed(tmp_path):
     assert listed == "utterance\tone-train-0\tits sentence stands on the other side of the split: hello\n"
 
 
+def test_a_tested_recording_is_dropped_from_training_and_listed_whatever_is_said_of_it(tmp_path):
+    rows = {name: [utterance(tmp_path, f"{name}-0", f"of {name}")] for name in ("train", "valid", "test")}
+    for name, held in (("train-1", "valid"), ("train-2", "test")):
+        rows["train"].append(utterance(tmp_path, name, f"of {name}"))
+        samples, rate = soundfile.read(rows[held][0].audio)
+        soundfile.write(rows["train"][-1].audio, samples, rate)
+    write_corpus(tmp_path / "data", "one", rows, "own\n", [])
+    assert (tmp_path / "data/one_train/text").read_text() == "train-0 of train\n"
+    assert (tmp_path / "data/one_rejected.tsv").read_text().splitlines() == [
+        f"utterance\ttrain-{n}\tits recording stands on the other side of the split: {tmp_path}/{held}-0.wav"
+        for n, held in ((1, "valid"), (2, "test"))
+    ]
+
+
+def test_silent_clips_of_one_length_are_one_recording(tmp_path):
+    rows = {name: [utterance(tmp_path, f"{name}-{n}", None) for n in range(2)] for name in ("train", "test")}
+    for name in rows:
+        soundfile.write(rows[name][0].audio, np.zeros(1600), 16000)
+    write_corpus(tmp_path / "data", "one", rows, "own\n", [])
+    assert (tmp_path / "data/one_train/utt2spk").read_text() == "train-1 train-1\n"
+    assert len((tmp_path / "data/one_test/utt2spk").read_text().splitlines()) == 2
+
+
+def test_a_recording_that_another_corpus_trains_on_is_not_tested(tmp_path):
+    corpus(tmp_path, "one", ["said in training"], ["asked"])
+    rows = [utterance(tmp_path, f"two-{n}", f"new {n}") for n in range(3)]
+    samples, rate = soundfile.read(tmp_path / "one-train-0.wav")
+    for row in rows[:2]:
+        soundfile.write(row.audio, samples, rate)
+    write_corpus(tmp_path / "data", "two", {"test": rows}, "own\n", [])
+    assert (tmp_path / "data/two_test/text").read_text() == "two-2 new 2\n"
+    assert len((tmp_path / "data/two_rejected.tsv").read_text().splitlines()) == 2
+
+
 def test_two_corpora_do_not_leak_into_each_other_and_repeat_the_same(tmp_path):
     first = corpus(tmp_path, "one", ["yes", "left"], ["no"])
     second = corpus(tmp_path, "two", ["no", "right"], ["yes", "up"])
