@@ -12,11 +12,18 @@ from qwen_audio.audio import SAMPLE_RATE, AudioError, read_blocks, read_header
 
 BLOCK_BYTES = 1 << 20
 
+# Containers that hold their own sound. Playlists (dash, hls, concat …) name other files, which ffmpeg would open.
+# What a build of ffmpeg lacks may be listed; of mov, references to other files are off by default.
+CONTAINERS = (
+    "mov,matroska,aac,mp3,ogg,asf,flv,avi,mpeg,mpegts,wav,w64,amr,ac3,eac3,caf,aiff,au,flac,ape,tta,wv"
+)
+
 
 def ffmpeg_blocks(path: str) -> Iterator[np.ndarray]:
     """The first sound track of a file in pieces: (N,) float32 in ±1, mono, at 16 kHz.
 
-    Its samples come as 16-bit integers: only of these ffmpeg takes a mean of channels that stays in ±1.
+    Its samples come as 16-bit integers: only of these ffmpeg takes a mean of channels that stays in ±1. No other
+    file is opened, whatever this one names.
 
     Raises:
         AudioError: if there is no ffmpeg on the PATH, or with what ffmpeg says.
@@ -24,7 +31,8 @@ def ffmpeg_blocks(path: str) -> Iterator[np.ndarray]:
     if not shutil.which("ffmpeg"):
         mend = "install ffmpeg (or tools/fetch_debs.sh --programs ffmpeg), or convert the file to flac"
         raise AudioError(f"unreadable audio: {path}: libsndfile does not know its format; {mend}")
-    source = ["-protocol_whitelist", "file,pipe", "-i", f"file:{path}", "-map", "0:a:0"]
+    allowed = ["-protocol_whitelist", "file,pipe", "-format_whitelist", CONTAINERS]
+    source = [*allowed, "-i", f"file:{path}", "-map", "0:a:0"]
     wanted = ["-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "s16le", "-"]
     command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-xerror", *source, *wanted]
     with (
@@ -39,7 +47,10 @@ def ffmpeg_blocks(path: str) -> Iterator[np.ndarray]:
         if process.wait():
             said.seek(0)
             fault = said.read().decode(errors="replace").strip().splitlines()
-            raise AudioError(f"unreadable audio: {path}: ffmpeg: {(fault or ['it gave no reason'])[-1]}")
+            reason = (fault or ["it gave no reason"])[-1]
+            if any("whitelist" in line for line in fault):
+                reason = f"a playlist, or a container other than {CONTAINERS}; convert it to flac"
+            raise AudioError(f"unreadable audio: {path}: ffmpeg: {reason}")
 
 
 def any_blocks(path: str) -> Iterator[np.ndarray]:

@@ -50,6 +50,43 @@ def test_what_ffmpeg_cannot_read_is_refused_with_its_words(tmp_path, content):
         list(ffmpeg_blocks(str(tmp_path / "a.m4a")))
 
 
+DASH = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static"
+ mediaPresentationDuration="PT2S" minBufferTime="PT1S"><Period><AdaptationSet mimeType="audio/mp4"><Representation
+ id="1" bandwidth="64000" codecs="mp4a.40.2"><BaseURL>NAMED</BaseURL></Representation></AdaptationSet></Period></MPD>
+"""
+HLS = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nNAMED\n#EXT-X-ENDLIST\n"
+CONCAT = "ffconcat version 1.0\nfile NAMED\n"
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("playlist, named", [(DASH, "path"), (HLS, "path"), (CONCAT, "name")])
+def test_a_file_that_names_another_one_opens_it_not(m4a, playlist, named):
+    path = m4a.with_name("playlist.m4a")
+    path.write_text(playlist.replace("NAMED", str(m4a) if named == "path" else m4a.name))
+    with pytest.raises(
+        AudioError, match="unreadable audio: .*playlist.m4a: ffmpeg: a playlist, or .*convert"
+    ):
+        list(ffmpeg_blocks(str(path)))
+
+
+@needs_ffmpeg
+def test_a_container_that_this_ffmpeg_does_not_know_may_be_listed(m4a, monkeypatch):
+    monkeypatch.setattr("qwen_audio.ffmpeg.CONTAINERS", "never_heard_of,mov")
+    assert list(ffmpeg_blocks(str(m4a)))
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    "name, codec", [("a.mkv", "aac"), ("a.aac", "aac"), ("a.wma", "wmav2"), ("a.mpg", "mp2"), ("a.avi", "mp2"),
+                    ("a.ts", "aac"), ("a.ac3", "ac3"), ("a.tta", "tta"), ("a.wv", "wavpack"), ("a.webm", "vorbis")]
+)  # fmt: skip
+def test_containers_of_sound_are_read(m4a, name, codec):
+    path, encode = m4a.with_name(name), ["-strict", "-2", "-c:a", codec, "-ac", "2"]
+    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", m4a, *encode, path], check=True)
+    assert sum(map(len, ffmpeg_blocks(str(path)))) == pytest.approx(32000, abs=3000)
+
+
 @needs_ffmpeg
 def test_a_playlist_that_names_an_address_opens_none(tmp_path):
     (tmp_path / "a.m3u8").write_text("#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n")
