@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from qwen_audio import arkio
+from qwen_audio import arkio, mp3
 from qwen_audio.riff import read_riff_header
 
 SAMPLE_RATE = 16000  # Hz; everything behind read_audio has this rate
@@ -19,7 +19,6 @@ HOP = round(HOP_SECONDS * SAMPLE_RATE)  # 160 samples
 N_MELS = 80
 
 BLOCK_FRAMES = 1 << 20  # a long recording is decoded, mixed down and resampled in blocks of this size
-MP3_SLACK = 0.95  # without a Xing header the length of an mp3 is an estimate
 
 
 class AudioError(ValueError):
@@ -66,7 +65,7 @@ def read_blocks(spec: str) -> Iterator[np.ndarray]:
             frames = yield from _decode(sound)
         except soundfile.SoundFileRuntimeError as error:
             raise AudioError(f"unreadable audio: {spec}: {error} If it is cut off, copy it anew") from None
-        if frames < sound.frames * (MP3_SLACK if sound.format == "MP3" else 1):
+        if frames < sound.frames * (mp3.SLACK if sound.format == "MP3" else 1):
             raise AudioError(f"truncated audio: {spec} has {frames} of {sound.frames} samples; copy it anew")
 
 
@@ -117,7 +116,11 @@ def _open(path: str) -> soundfile.SoundFile:
     if not os.path.isfile(path):
         raise AudioError(f"missing file: {path}; correct the path (a relative one counts from {os.getcwd()})")
     try:
-        return soundfile.SoundFile(path)
+        sound = soundfile.SoundFile(path)
+        if sound.format == "MP3" and (counted := mp3.counted(path)):
+            sound.close()
+            sound = soundfile.SoundFile(counted)
+        return sound
     except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: headerless, by its name
         raise AudioError(f"unreadable audio: {path}: {error}") from None
 
