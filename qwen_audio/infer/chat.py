@@ -225,8 +225,8 @@ class ChatSession:
     @torch.inference_mode()
     def _read(self, prompt: Prompt, frames: list[Tensor]) -> Prefix:
         """The prompt, read; of one that begins as the last did, only the rest is."""
-        if prompt.ids[: len(self._ids)] != self._ids:
-            self._forget_read()
+        if len(prompt.ids) <= len(self._ids) or prompt.ids[: len(self._ids)] != self._ids:
+            self._forget_read()  # the same ids again may stand for other audio, and leave nothing to read
         prefix, known = self._prefix, len(self._ids)
         heard = self._ids.count(self._model.tokenizer.placeholder)
         self._forget_read()  # a break while reading leaves the cache half read

@@ -110,6 +110,33 @@ def test_a_stream_that_is_not_heard_to_its_end_leaves_the_session_as_it_was(talk
     assert session.messages == talk.messages
 
 
+@pytest.mark.parametrize("broken_off", [1, 2])
+def test_the_question_of_an_answer_broken_off_can_be_asked_again(talk, start_chat, sound_files, broken_off):
+    session, _ = start_chat()
+    asked = [("What is said?", sound_files[1]), ("Is it a fox?", None)]
+    for turn, (question, audio) in enumerate(asked, start=1):
+        if turn == broken_off:
+            next(session.ask(question, audio=audio, stream=True))
+        session.ask(question, audio=audio)
+    assert session.messages == talk.messages[:4]
+
+
+def test_after_an_answer_broken_off_the_same_words_may_be_asked_of_another_file(start_chat, sound_files):
+    session, _ = start_chat()
+    fresh, _ = start_chat()
+    next(session.ask("What is said?", audio=sound_files[3], stream=True))
+    assert session.ask("What is said?", audio=sound_files[4]) == fresh.ask(
+        "What is said?", audio=sound_files[4]
+    )
+
+
+def test_a_question_without_an_answer_can_be_asked_again(start_chat, spelling):
+    session, notes = start_chat()
+    session._model.grammar = spelling("")
+    assert [session.ask("What is it?") for _ in range(2)] == ["", ""]
+    assert notes[-2:] == ["the model wrote nothing; the question is not kept"] * 2
+
+
 def test_a_break_while_reading_leaves_the_session_as_it_was(loaded, talk, start_chat, sound_files):
     def break_off(*_):
         raise KeyboardInterrupt
