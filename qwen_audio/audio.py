@@ -18,7 +18,8 @@ N_FFT = round(WINDOW_SECONDS * SAMPLE_RATE)  # 400 samples
 HOP = round(HOP_SECONDS * SAMPLE_RATE)  # 160 samples
 N_MELS = 80
 
-BLOCK_FRAMES = 1 << 20  # a long recording is decoded, mixed down and resampled in blocks of this size
+BLOCK_FRAMES = 1 << 20  # a long recording is decoded, mixed down and resampled in blocks of this size ...
+BLOCK_SECONDS = 240  # ... and of no more seconds: at a low rate few frames become many
 
 
 class AudioError(ValueError):
@@ -143,8 +144,8 @@ def _decode(sound: soundfile.SoundFile) -> Generator[np.ndarray, None, int]:
     resampler = None
     if sound.samplerate != SAMPLE_RATE:
         resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
-    frames = 0
-    while len(block := sound.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+    frames, size = 0, min(BLOCK_FRAMES, BLOCK_SECONDS * sound.samplerate)
+    while len(block := sound.read(size, dtype="float32", always_2d=True)):
         frames += len(block)
         mono = _mix_down(block)
         yield resampler.resample_chunk(mono) if resampler else mono

@@ -76,6 +76,12 @@ def test_blocks_are_the_recording_in_pieces(tmp_path, monkeypatch):
     np.testing.assert_array_equal(np.concatenate(blocks), read_audio(path))
 
 
+def test_at_a_low_rate_a_block_is_a_few_minutes_long(tmp_path):
+    path = str(tmp_path / "a.wav")
+    soundfile.write(path, np.zeros(20000), 10)  # 2000 s in 20000 frames
+    assert max(map(len, read_blocks(path))) < 2 * 240 * 16000  # soxr keeps some back for the next
+
+
 def test_int16_audio_of_an_ark_is_scaled_to_one(tmp_path):
     samples = np.array([-32768, -16384, 0, 16384], dtype=np.int16)
     record = arkio.wave_record("u", 16000, samples)

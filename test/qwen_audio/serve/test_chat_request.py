@@ -1,10 +1,12 @@
 import base64
+import io
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
-from qwen_audio.serve.chat_request import parse_chat, wave_of
+from qwen_audio.serve.chat_request import Sound, parse_chat, wave_of
 
 DATA = base64.b64encode(b"some bytes").decode()
 
@@ -78,3 +80,20 @@ def test_audio_of_any_format_is_decoded_and_no_more_of_it_than_may_be(tmp_path):
             ValueError, match=r"messages\[0\].content\[0\].input_audio.data is longer than 0.5 s"
         ):
             wave_of(sound, 0.5)
+
+
+def test_no_more_than_may_be_heard_is_resampled(monkeypatch):
+    given = []
+    resample = soxr.ResampleStream.resample_chunk
+
+    class Counted(soxr.ResampleStream):
+        def resample_chunk(self, wave, last=False):
+            given.append(len(wave))
+            return resample(self, wave, last)
+
+    monkeypatch.setattr("qwen_audio.audio.soxr.ResampleStream", Counted)
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(20000), 1, format="WAV", subtype="PCM_16")  # 40 KB that tell of 5.6 hours
+    with pytest.raises(ValueError, match="file is longer than 300 s"):
+        wave_of(Sound(file.getvalue(), "file"), 300)
+    assert sum(given) <= 6 * 240  # soxr keeps some of it back
