@@ -7,11 +7,11 @@ from pathlib import Path
 from qwen_audio.backbone import resolve
 from qwen_audio.interop.name_map import NameMap
 from qwen_audio.interop.part import Part
-from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS
+from qwen_audio.model_folder import CONFIG, DECODE, RUN, TOKENIZER, WEIGHTS
 
 HOME = "qwen_audio"  # subfolder of an export: a model folder without weights
 SOURCE = "SOURCE.json"  # where imported weights came from, with hashes
-FILES = (CONFIG, RUN, SOURCE, TOKENIZER, "encoder", "decoder")  # no logs, checkpoints, decoded text
+FILES = (CONFIG, RUN, DECODE, SOURCE, TOKENIZER, "encoder", "decoder")  # no logs, checkpoints, decoded text
 PACKED = "model.pth"
 AS_THEY_ARE = NameMap({"{rest}": "{rest}"})
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from qwen_audio.config import read_yaml
 from qwen_audio.interop import qwen2_audio
 from qwen_audio.interop.name_map import NameMap, reverse
 from qwen_audio.interop.own import copy_home
@@ -12,7 +13,7 @@ from qwen_audio.interop.place import join_rows
 from qwen_audio.interop.skeleton import Skeleton, read_skeleton
 from qwen_audio.interop.stored import stored_tensors
 from qwen_audio.interop.tokens import rename_tokens
-from qwen_audio.model_folder import CONFIG
+from qwen_audio.model_folder import CONFIG, DECODE
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN
 
@@ -81,9 +82,9 @@ def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) ->
     processor.save_pretrained(folder)
     home = copy_home(source, folder)
     if (plain := _plain(built.config, leave_out)) != built.config:
-        (home / CONFIG).write_text(
-            yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8"
-        )
+        _write(home / CONFIG, plain)
+    if "ctc" in leave_out and (home / DECODE).is_file():
+        _write(home / DECODE, _unheard(read_yaml(home / DECODE)))
     names = NameMap(reverse(qwen2_audio.TENSORS))
     state = {names.targets(name)[0]: tensor.contiguous() for name, tensor in tensors.items()}
     save_torch_state_dict(state, folder, max_shard_size=SHARD)
@@ -126,6 +127,18 @@ def _plain(config: dict, leave_out: list[str]) -> dict:
         for phase in config["phases"]:
             phase.get("loss_weights", {}).pop(TERMS[slot], None)
     return config
+
+
+def _unheard(search: dict) -> dict:
+    """``search``, of decode.yaml, where no CTC component scores the beams."""
+    kept = {key: value for key, value in search.items() if key != "ctc_weight"}
+    if kept.get("tasks"):
+        kept["tasks"] = {name: _unheard(options) for name, options in kept["tasks"].items()}
+    return kept
+
+
+def _write(path: Path, content: dict) -> None:
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _ends(tokenizer) -> list[int]:

@@ -78,6 +78,7 @@ def trained(tiny_whisper, tiny_llm, tiny_tokenizer, tmp_path_factory):
         export_model(
             model, tiny_tokenizer, config, ["asr/en", "lid"], [5, 6, 7] if keys.get("ctc") else [], folder
         )
+        (folder / "decode.yaml").write_text("beam_size: 3\ntasks: {lid: {max_new_tokens: 4}}\n")
         return model
 
     return write
@@ -93,7 +94,8 @@ def same_model():
         assert first.keys() == second.keys()
         for name, tensor in first.items():
             assert tensor.dtype == second[name].dtype and torch.equal(tensor, second[name]), name
-        for name in ("config.yaml", "run.json", "tokenizer/tokenizer.json", "decoder/config.json"):
+        names = ("config.yaml", "run.json", "decode.yaml", "tokenizer/tokenizer.json", "decoder/config.json")
+        for name in names:
             assert (one / name).read_bytes() == (other / name).read_bytes()
 
     return check

@@ -21,6 +21,7 @@ def test_what_from_pretrained_gives_is_the_model(shared):
     loaded = from_pretrained(str(shared[1]))
     expected, found = shared[2].state_dict(), loaded.model.state_dict()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert loaded.search.beam_size == 3 and loaded.search.tasks == {"lid": {"max_new_tokens": 4}}
 
 
 def test_imported_again_it_is_bit_identical_and_nothing_else_is_shared(shared, tmp_path, same_model):
@@ -31,6 +32,7 @@ def test_imported_again_it_is_bit_identical_and_nothing_else_is_shared(shared, t
         "README.md",
         "config.yaml",
         "run.json",
+        "decode.yaml",
         "model.safetensors",
         "tokenizer",
         "encoder",

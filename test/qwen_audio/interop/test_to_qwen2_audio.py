@@ -97,10 +97,15 @@ def test_what_it_cannot_express_is_named(trained, tmp_path, keys, fault):
 def test_a_ctc_component_is_dropped_only_when_asked(trained, tmp_path):
     phases = [{"steps": 1, "loss_weights": {"lm": 1.0, "ctc": 0.3}}]
     trained(tmp_path / "ours", ctc="embedding", phases=phases)
+    search = "beam_size: 2\nctc_weight: 0.3\ntasks:\n  asr: {beam_size: 4, ctc_weight: 0.5}\n"
+    (tmp_path / "ours/decode.yaml").write_text(search)
     export(tmp_path / "ours", tmp_path / "theirs", leave_out=["ctc"])
     Qwen2AudioForConditionalGeneration.from_pretrained(tmp_path / "theirs")
     import_model([tmp_path / "theirs"], tmp_path / "again")
-    assert load_model(tmp_path / "again").model.ctc is None
+    again = load_model(tmp_path / "again")
+    assert again.model.ctc is None
+    assert (again.search.beam_size, again.search.ctc_weight) == (2, 0.0)
+    assert again.search.tasks == {"asr": {"beam_size": 4}}
     with pytest.raises(ValueError, match=r"--leave_out encoder \(valid: ctc, timestamp_head\)"):
         export(tmp_path / "ours", tmp_path / "theirs", leave_out=["encoder"])
 
