@@ -20,20 +20,23 @@ from qwen_audio.score import METRICS, compute
 from qwen_audio.score.files import CHAT, PAIR, split_pair
 from qwen_audio.score.registry import Absent, absent
 
+OF_FILES = ("protocol", "lang", "ref", "hyp", "json")
+OF_RECIPES = ("decoded", "train", "tasks", "whisper", "chat", "chat_train", "about", "made_by")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--missing", choices=["error", "empty"], default="error",
                         help="an utterance that one of the sides lacks: an error, or empty text there")  # fmt: skip
+    parser.add_argument("--spice_jars", type=Path, metavar="DIR",
+                        help="for spice and spider: folder of Stanford CoreNLP 3.6.0; or $SPICE_JARS")  # fmt: skip
     files = parser.add_argument_group("two files")
     files.add_argument("--metric", help=f"one of {', '.join(METRICS)}")
     files.add_argument(
         "--protocol", help="rules of the metric, e.g. qwen_audio or whisper; its first one by default"
     )
-    files.add_argument("--lang", default="en", help="language code of the texts")
+    files.add_argument("--lang", help="language code of the texts; en by default")
     files.add_argument("--ref", type=Path, help="references")
     files.add_argument("--hyp", type=Path, help="hypotheses")
-    files.add_argument("--spice_jars", type=Path, metavar="DIR",
-                       help="for spice and spider: folder of Stanford CoreNLP 3.6.0; or $SPICE_JARS")  # fmt: skip
     files.add_argument("--json", action="store_true", help="print JSON")
     recipe = parser.add_argument_group("decoded sets")
     recipe.add_argument("--results", type=Path, help="folder for results.json and RESULTS.md")
@@ -60,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     if bool(args.metric) == bool(args.results):
         raise ValueError("write either --metric NAME --ref FILE --hyp FILE, or --results DIR --decoded …")
+    for option in OF_RECIPES if args.metric else OF_FILES:
+        if getattr(args, option):
+            raise ValueError(f"--{option} goes with {'--results' if args.metric else '--metric'} alone")
+    if args.spice_jars:
+        from qwen_audio.score.spice import FOLDER
+
+        os.environ[FOLDER] = str(args.spice_jars)
     if args.metric:
         score_files(args)
     else:
@@ -71,10 +81,6 @@ def score_files(args: argparse.Namespace) -> None:
 
     if not (args.ref and args.hyp):
         raise ValueError(f"--metric {args.metric} needs --ref FILE and --hyp FILE")
-    if args.spice_jars:
-        from qwen_audio.score.spice import FOLDER
-
-        os.environ[FOLDER] = str(args.spice_jars)
     refs, hyps = read_text(args.ref), read_hypotheses(args.hyp)
     counts = {}
     if args.missing == "empty":
@@ -83,7 +89,7 @@ def score_files(args: argparse.Namespace) -> None:
         hyps, refs = hyps | dict.fromkeys(unheard, ""), refs | {utt: [""] for utt in unasked}
     metric = args.metric.lower().replace("-", "_")
     try:
-        found = compute(metric, refs, hyps, args.protocol, args.lang) | counts
+        found = compute(metric, refs, hyps, args.protocol, args.lang or "en") | counts
     except Absent as error:
         found = absent(metric, args.protocol, len(refs), str(error)) | counts
     if args.json:
@@ -96,22 +102,31 @@ def score_recipe(args: argparse.Namespace) -> None:
     from qwen_audio.score.chat_sets import score_chat_sets, split_chat
     from qwen_audio.score.recipe import score_decoded
     from qwen_audio.score.results import write_results
+    from qwen_audio.score.train_labels import TrainLabels
     from qwen_audio.task_spec import load_tasks
 
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in args.about]
+    decoded, chat = [split_pair(text) for text in args.decoded], [split_chat(text) for text in args.chat]
+    if not (decoded or chat):
+        raise ValueError(f"nothing to score; write --decoded {PAIR} or --chat {CHAT}")
+    for path in args.train:
+        if any(path.resolve() == scored[-1].resolve() for scored in [*decoded, *chat]):
+            raise ValueError(f"--train {path} is scored itself; baselines may not see its labels")
+    tasks = load_tasks()
+    labels = TrainLabels.read(args.train, tasks)
     found = score_decoded(
-        [split_pair(text) for text in args.decoded],
-        args.train,
+        decoded,
+        labels,
         args.results,
         whisper=args.whisper,
         batch_size=args.batch_size,
         num_threads=args.num_threads,
         missing=args.missing,
-        asked=() if args.tasks is None else args.tasks or list(load_tasks()),
+        asked=() if args.tasks is None else args.tasks or list(tasks),
     )
-    if args.chat:
-        chat = score_chat_sets([split_chat(text) for text in args.chat], args.train, args.chat_train)
-        found = {key: found.get(key, []) + chat.get(key, []) for key in {**found, **chat}}
+    if chat:
+        answered = score_chat_sets(chat, labels, args.chat_train)
+        found = {key: found.get(key, []) + answered.get(key, []) for key in {**found, **answered}}
     seconds = [run["seconds"] for run in runs if run.get("seconds") is not None]
     about = {
         "command": args.made_by or _command(sys.argv[1:]),

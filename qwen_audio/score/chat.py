@@ -11,10 +11,11 @@ from pathlib import Path
 
 from qwen_audio.chat_templates import main_form
 from qwen_audio.data.dialogue import Dialogue
-from qwen_audio.score.chat_facts import score_facts
+from qwen_audio.score.chat_facts import Taught, score_facts
 from qwen_audio.score.join import Group, group_key, new_group, request_key
 from qwen_audio.score.recipe import score_group
 from qwen_audio.score.registry import name_some
+from qwen_audio.score.train_labels import TrainLabels
 from qwen_audio.task_spec import TaskSpec, load_tasks
 
 
@@ -22,9 +23,9 @@ def score_chat(
     dialogues: list[Dialogue],
     answers: Mapping[str, dict],
     where: dict,
-    labels: list[dict],
+    labels: TrainLabels,
     dump: Path,
-    train: list[Dialogue],
+    taught: Taught,
 ) -> list[dict]:
     """Score the answers to the last question of each dialogue.
 
@@ -33,9 +34,9 @@ def score_chat(
             and those of text alone, have no exact answer and are left out.
         answers: id of a dialogue -> ``{"hyp": text, "looped": bool}``; ``looped`` may be left out.
         where: ``{"model", "stage", "set"}``, copied into each row.
-        labels: examples of the training sets; the tasks' baselines take their labels from them.
+        labels: of the training sets; the tasks' baselines take them.
         dump: the prepared set, for the lengths of recordings.
-        train: dialogues of the training sets; baselines of exact answers take the most frequent from them.
+        taught: answers of the training dialogues; baselines of exact answers take the most frequent ones.
 
     Returns:
         Rows of results.json, as score_group has them, with ``lenient`` among their parts: answers that were
@@ -58,7 +59,7 @@ def score_chat(
         for row in _task_rows(group, read, where, labels, dump)
     ]
     exact = [item for item in scored if not asks_task(item, tasks)]
-    return rows + score_facts(exact, answers, where, train, tasks)
+    return rows + score_facts(exact, answers, where, taught, tasks)
 
 
 def asks_task(dialogue: Dialogue, tasks: Mapping[str, TaskSpec]) -> bool:

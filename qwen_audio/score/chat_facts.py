@@ -4,9 +4,10 @@ A time is right within TOLERANCE_S at both ends; words are right if they are the
 all else must be equal, case and marks of labels aside.
 """
 
+import json
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from qwen_audio.chat_form import ChatForm, Reading
 from qwen_audio.chat_templates import chat_forms
@@ -25,22 +26,42 @@ _METRICS = {
 }  # named by what is answered; else its own name
 
 
+class Taught:
+    """Answers of training dialogues by task and form of the question, counted as they are read."""
+
+    def __init__(self, dialogues: Iterable[Dialogue] = ()):
+        self._counts: dict[tuple, dict[str, Counter]] = {}
+        self._common: dict[tuple, dict] = {}
+        for dialogue in dialogues:
+            counts = self._counts.setdefault(_key(dialogue), defaultdict(Counter))
+            for name, value in dialogue.about.get("facts", {}).get("values", {}).items():
+                counts[name][json.dumps(value)] += 1
+
+    def common(self, dialogue: Dialogue) -> dict | None:
+        """What to answer to ``dialogue`` without listening: each value's most frequent one, of times the median.
+
+        None where training has no such question.
+        """
+        key = _key(dialogue)
+        if key not in self._common and key in self._counts:
+            self._common[key] = {name: _usual(name, counts) for name, counts in self._counts[key].items()}
+        return self._common.get(key)
+
+
 def score_facts(
-    dialogues: list[Dialogue], answers: Mapping[str, dict], where: dict, train: list[Dialogue], tasks: Mapping
+    dialogues: list[Dialogue], answers: Mapping[str, dict], where: dict, taught: Taught, tasks: Mapping
 ) -> list[dict]:
     """A row of results.json for each task and kind of question; see score_chat for the arguments.
 
-    The baseline answers each question with the most frequent answer of its form in ``train``, a time with the
+    The baseline answers each question with the most frequent answer of its form in training, a time with the
     median times. Among the parts are ``lenient`` and, where dialogues have several questions, ``later_turns``:
     the score and count of those whose last question was not the first.
     """
     groups: dict[tuple[str, str], list[Dialogue]] = defaultdict(list)
     for dialogue in dialogues:
         groups[dialogue.about["task"], _metric(dialogue, tasks)].append(dialogue)
-    needed = {_key(dialogue) for dialogue in dialogues}
-    common = _common_answers([item for item in train if _key(item) in needed], tasks)
     return [
-        {**where, "task": task, "metric": metric, **_row(groups[task, metric], answers, common, tasks)}
+        {**where, "task": task, "metric": metric, **_row(groups[task, metric], answers, taught, tasks)}
         for task, metric in sorted(groups)
     ]
 
@@ -50,14 +71,21 @@ def right(dialogue: Dialogue, form: ChatForm, found: dict) -> bool:
     wanted = dialogue.about["facts"]["values"]
     if set(TIMES) <= form.told:
         return all(abs(found[name] - wanted[name]) <= TOLERANCE_S + 1e-9 for name in TIMES)
-    name = _only(form)
-    if form.kind(name) == "text":
-        same = normaliser("whisper", _lang(dialogue))
-        return same(found[name]) == same(wanted[name])
-    return _plain(found[name]) == _plain(wanted[name])
+    return all(_same(dialogue, form.kind(name), found[name], wanted[name]) for name in form.told)
 
 
-def _row(dialogues, answers, common, tasks) -> dict:
+def _same(dialogue: Dialogue, kind: str, found, wanted) -> bool:
+    if kind == "text":
+        plainly = normaliser("whisper", _lang(dialogue))
+        return plainly(found) == plainly(wanted)
+    if (
+        kind == "listed" and dialogue.about["source"] == "template"
+    ):  # qualities; of recordings the order is asked
+        return sorted(_plain(found)) == sorted(_plain(wanted))
+    return _plain(found) == _plain(wanted)
+
+
+def _row(dialogues, answers, taught, tasks) -> dict:
     forms = [_form(dialogue, tasks) for dialogue in dialogues]
     readings: list[Reading | None] = [
         form.read(answers[dialogue.id]["hyp"]) for dialogue, form in zip(dialogues, forms, strict=True)
@@ -79,7 +107,7 @@ def _row(dialogues, answers, common, tasks) -> dict:
         "count": len(scores),
         "unit": "fraction",
         "ci95": ci95(scores, [1] * len(scores)),
-        **_baseline(dialogues, forms, common, timed),
+        **_baseline(dialogues, forms, taught, timed),
         "label_origin": "+".join(sorted({o for d in dialogues for o in d.about["label_origin"].split("+")})),
         "malformed": sum(reading is None for reading in readings),
         "looped": sum(answers[d.id].get("looped", False) for d in dialogues) if known else None,
@@ -88,30 +116,19 @@ def _row(dialogues, answers, common, tasks) -> dict:
     }
 
 
-def _baseline(dialogues, forms, common, timed: bool) -> dict:
+def _baseline(dialogues, forms, taught, timed: bool) -> dict:
     name = "median" if timed else "majority"
-    given = [common.get(_key(dialogue)) for dialogue in dialogues]
+    given = [taught.common(dialogue) for dialogue in dialogues]
     if None in given:
         return {"baseline": None, "baseline_name": f"{name} (no training dialogues given)"}
     scores = [right(d, form, values) for d, form, values in zip(dialogues, forms, given, strict=True)]
     return {"baseline": sum(scores) / len(scores), "baseline_name": name}
 
 
-def _common_answers(train: list[Dialogue], tasks: Mapping) -> dict[tuple, dict]:
-    """(task, form) -> the answer to give without listening."""
-    values = defaultdict(list)
-    for dialogue in train:
-        values[_key(dialogue)].append((dialogue, dialogue.about["facts"]["values"]))
-    common = {}
-    for key, found in values.items():
-        if set(TIMES) <= set(found[0][1]):
-            common[key] = {name: statistics.median(answer[name] for _, answer in found) for name in TIMES}
-        else:
-            name = _only(_form(found[0][0], tasks))
-            counts = Counter(repr(answer[name]) for _, answer in found)
-            most = counts.most_common(1)[0][0]
-            common[key] = {name: next(answer[name] for _, answer in found if repr(answer[name]) == most)}
-    return common
+def _usual(name: str, counts: Counter):
+    if name in TIMES:
+        return statistics.median(float(value) for value in counts.elements())
+    return json.loads(counts.most_common(1)[0][0])
 
 
 def _key(dialogue: Dialogue) -> tuple[str, str]:

@@ -5,22 +5,24 @@ from pathlib import Path
 
 from qwen_audio.data.dialogue import Audio, Dialogue, read_dialogues
 from qwen_audio.score.chat import score_chat
-from qwen_audio.score.files import CHAT, at_even_distance, read_rows
+from qwen_audio.score.chat_facts import Taught
+from qwen_audio.score.files import CHAT, at_even_distance
 from qwen_audio.score.recipe import run_name
+from qwen_audio.score.train_labels import TrainLabels
 
 ANSWERS, DIALOGUES, FRAME_CACHE = "answers.jsonl", "dialogues.jsonl", "frame_cache.json"
 SHOWN = 5  # dialogues printed in RESULTS.md
 
 
 def score_chat_sets(
-    decoded: list[tuple[Path, Path, Path]], train: list[Path], train_dialogues: list[Path]
+    decoded: list[tuple[Path, Path, Path]], labels: TrainLabels, train_dialogues: list[Path]
 ) -> dict:
     """Rows of results.json for answered sets, and some dialogues as they came.
 
     Args:
         decoded: (EXP/decode/SET with answers.jsonl, its dialogues dump/sft/SET, the prepared set dump/raw/SET they
             were made from).
-        train: prepared training sets; baselines take their labels from them.
+        labels: of the training sets; baselines take them.
         train_dialogues: folders of the training dialogues; baselines take the most frequent answers from them.
 
     Returns:
@@ -30,8 +32,7 @@ def score_chat_sets(
     Raises:
         ValueError: a dialogue without an answer.
     """
-    labels = [row for path in train for row in read_rows(path / "examples.jsonl", ("utt", "task"))]
-    taught = [dialogue for path in train_dialogues for dialogue in read_dialogues(path / DIALOGUES)]
+    taught = Taught(d for path in train_dialogues for d in read_dialogues(path / DIALOGUES))
     found = {"rows": [], "dialogues": [], "pictures": [], "frame_cache": []}
     several: dict[str, list[dict]] = {}
     for folder, made, dump in decoded:

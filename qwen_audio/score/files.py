@@ -62,12 +62,16 @@ def read_hypotheses(path: Path) -> dict[str, str]:
 
 
 def read_rows(path: Path, needs: tuple[str, ...]) -> list[dict]:
-    """JSON lines that all have the keys ``needs``.
+    """All of :func:`iter_rows`."""
+    return list(iter_rows(path, needs))
+
+
+def iter_rows(path: Path, needs: tuple[str, ...]) -> Iterator[dict]:
+    """JSON lines that all have the keys ``needs``, one at a time.
 
     Raises:
         ValueError: naming file, line and what is missing.
     """
-    rows = []
     for at, line in _lines(path):
         try:
             row = json.loads(line)
@@ -76,8 +80,7 @@ def read_rows(path: Path, needs: tuple[str, ...]) -> list[dict]:
         lacking = [key for key in needs if not isinstance(row, dict) or key not in row]
         if lacking:
             raise ValueError(f"{path}:{at}: the row has no {', '.join(lacking)}")
-        rows.append(row)
-    return rows
+        yield row
 
 
 def read_num_samples(path: Path) -> dict[str, int]:
@@ -87,9 +90,12 @@ def read_num_samples(path: Path) -> dict[str, int]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Line numbers from 1 and lines; only a newline ends a line, unlike str.splitlines()."""
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; convert it with iconv") from None
-    lines = text.split("\n")
-    yield from enumerate(lines[:-1] if lines[-1] == "" else lines, 1)
+    with open(path, "rb") as stream:
+        for at, line in enumerate(stream, 1):
+            try:
+                text = line.decode("utf-8-sig" if at == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path}:{at}: not UTF-8 at byte {error.start}; convert it with iconv"
+                ) from None
+            yield at, text.removesuffix("\n")

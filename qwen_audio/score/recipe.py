@@ -8,9 +8,10 @@ from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.registry import nearest
 from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, needs_seconds
 from qwen_audio.score.eer import DIFFERENT, SAME
-from qwen_audio.score.files import at_even_distance, read_num_samples, read_rows
-from qwen_audio.score.join import Group, group_key, read_groups
+from qwen_audio.score.files import at_even_distance, read_num_samples
+from qwen_audio.score.join import Group, read_groups
 from qwen_audio.score.registry import METRICS, Absent, absent, compute, metric_name
+from qwen_audio.score.train_labels import TrainLabels
 from qwen_audio.score.word_times import score_word_times
 from qwen_audio.task_spec import load_tasks
 
@@ -20,7 +21,7 @@ _STAGES = ("pretrain", "sft")  # exp/STAGE_TAG
 
 def score_decoded(
     decoded: list[tuple[Path, Path]],
-    train: list[Path],
+    labels: TrainLabels,
     results: Path,
     whisper: list[str] = (),
     batch_size: int = 8,
@@ -32,7 +33,7 @@ def score_decoded(
 
     Args:
         decoded: (EXP/decode/SET with hyp.jsonl, the prepared set it was decoded from).
-        train: prepared training sets; baselines take their labels from them.
+        labels: of the training sets; baselines take them.
         results: what Whisper writes is kept in its folder ``whisper/``.
         whisper, batch_size, num_threads: see decode_with_whisper.
         missing: ``error`` or ``empty``, see read_groups.
@@ -43,18 +44,12 @@ def score_decoded(
         results.json.
 
     Raises:
-        ValueError: nothing to score, a training set that is scored itself, or an unknown task asked for.
+        ValueError: an unknown task asked for.
     """
-    if not decoded:
-        raise ValueError("nothing to score; write --decoded EXP/decode/SET:DUMP/SET")
-    for path in train:
-        if any(path.resolve() == dump.resolve() for _, dump in decoded):
-            raise ValueError(f"--train {path} is scored itself; baselines may not see its labels")
     tasks = load_tasks()
     for name in asked:
         if name not in tasks:
             raise ValueError(f"--tasks {name}{nearest(name, tasks)}")
-    labels = [row for path in train for row in read_rows(path / "examples.jsonl", ("utt", "task"))]
     found = {"rows": [], "word_times": [], "examples": [], "not_decoded": [], "pictures": []}
     shown: dict[tuple, list] = {}
     present: set[str] = set()
@@ -97,7 +92,7 @@ def _score_whisper(model, dump, results, batch_size, num_threads, labels, tasks)
     return [row for group in groups if group.hyps for row in _score(group, where, labels, dump)]
 
 
-def _score(group: Group, where: dict, labels: list[dict], dump: Path) -> list[dict]:
+def _score(group: Group, where: dict, labels: TrainLabels, dump: Path) -> list[dict]:
     rows = score_group(group, where, labels, dump)
     for row in rows:
         value = "undefined" if row["score"] is None else f"{row['score']:.4f}"
@@ -106,12 +101,12 @@ def _score(group: Group, where: dict, labels: list[dict], dump: Path) -> list[di
     return rows
 
 
-def score_group(group: Group, where: dict, train: list[dict], dump: Path) -> list[dict]:
+def score_group(group: Group, where: dict, labels: TrainLabels, dump: Path) -> list[dict]:
     """One row of results.json for each metric that the task's file names.
 
     Args:
         where: ``{"model", "stage", "set"}``, copied into each row.
-        train: examples of the training sets, of any task.
+        labels: of the training sets.
         dump: the prepared set; its utt2num_samples is read where the baseline needs lengths.
 
     Returns:
@@ -122,7 +117,7 @@ def score_group(group: Group, where: dict, train: list[dict], dump: Path) -> lis
     refs = {utt: [spec.target_text(row) for row in rows] for utt, rows in group.rows.items()}
     written = {utt: group.hyps[utt]["hyp"] for utt in refs}
     first = next(iter(group.rows.values()))[0]
-    same = [r for r in train if r["task"] == spec.name and group_key(spec, r) == group_key(spec, first)]
+    common = labels.of(spec, first)
     about = where | {"task": spec.name, "lang": group.name} | _counts(group)
     results = []
     for entry in spec.metrics:
@@ -135,7 +130,7 @@ def score_group(group: Group, where: dict, train: list[dict], dump: Path) -> lis
             results.append(about | _absent(metric, protocol, len(refs), str(error)) | {"baseline_name": name})
             continue
         seconds = _seconds(dump) if needs_seconds(name, spec) else {}
-        trivial = baseline_hypotheses(name, spec, same, written, seconds)
+        trivial = baseline_hypotheses(name, spec, common, written, seconds)
         beside = {"baseline": None, "baseline_name": f"{name} (no training examples given)"}
         if trivial is not None:
             score = compute(metric, refs, trivial, protocol, group.lang)["score"]

@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from qwen_audio.score.baseline import baseline_hypotheses
+from qwen_audio.score.train_labels import Common
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, LANGUAGES
 from qwen_audio.task_spec import GROUPS, TASKS_DIR, load_tasks
 
@@ -121,7 +122,8 @@ def test_no_prompt_is_that_of_another_task_nor_its_beginning():
 def test_a_baseline_that_needs_no_audio_writes_an_answer_of_the_task(task):
     spec = TASKS[task]
     if spec.baseline in ("majority", "constant"):
-        written = baseline_hypotheses(spec.baseline, spec, [spec.sample()] * 2, {"u": ""}, {"u": 2.5})["u"]
+        common = Common(spec.baseline, spec, [spec.sample()] * 2)
+        written = baseline_hypotheses(spec.baseline, spec, common, {"u": ""}, {"u": 2.5})["u"]
         assert spec.parse(written) is not None
     else:
         assert spec.baseline in ("empty", "even_spacing")

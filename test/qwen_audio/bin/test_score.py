@@ -1,9 +1,12 @@
 import argparse
 import json
+import os
 
 import pytest
 
 from qwen_audio.bin import score
+from qwen_audio.chat_templates import main_form
+from qwen_audio.task_spec import load_tasks
 
 
 @pytest.fixture
@@ -90,7 +93,61 @@ def test_decoded_needs_a_pair(tmp_path):
         run("--results", tmp_path, "--decoded", "exp/x")
 
 
-def test_decoded_sets_give_results(tmp_path, capsys):
+def test_a_training_set_that_is_scored_is_refused(tmp_path):
+    for way in ("--decoded", "--chat"):
+        pair = ":".join(["exp/x_test", *(["dump/sft/x_test"] if way == "--chat" else []), "dump/raw/x_test"])
+        with pytest.raises(ValueError, match="x_test is scored itself"):
+            run("--results", tmp_path, way, pair, "--train", "dump/raw/x_test")
+
+
+def test_something_must_be_scored(tmp_path):
+    with pytest.raises(
+        ValueError, match="nothing to score; write --decoded EXP/decode/SET:DUMP/SET or --chat"
+    ):
+        run("--results", tmp_path)
+
+
+def test_options_of_the_other_way_are_refused(files, tmp_path):
+    with pytest.raises(ValueError, match="--train goes with --results alone"):
+        run("--metric", "wer", "--train", tmp_path, *files)
+    with pytest.raises(ValueError, match="--protocol goes with --metric alone"):
+        run("--results", tmp_path, "--decoded", "a:b", "--protocol", "whisper")
+
+
+def test_the_jars_of_spice_are_taken_for_decoded_sets_too(decoded, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPICE_JARS", "")
+    run("--results", tmp_path / "results", "--decoded", decoded, "--spice_jars", tmp_path / "jars")
+    assert os.environ["SPICE_JARS"] == str(tmp_path / "jars")
+
+
+def test_a_chat_model_is_scored_without_decoded_sets(tmp_path):
+    form = main_form(load_tasks()["sec"]).name
+    row = {"utt": "a", "task": "sec", "label": "rain"}
+    facts = {"form": form, "lang": "en", "values": {}, "rows": [row]}
+    dialogue = {
+        "id": "d",
+        "messages": [
+            {"role": "user", "content": [{"type": "audio", "audio": "a.wav"}, {"type": "text", "text": "?"}]},
+            {"role": "assistant", "content": "The sound event is rain."},
+        ],
+        **{"source": "template", "task": "sec", "label_origin": "real", "facts": facts},
+    }
+    for name, line in (
+        ("dump/raw/x_test/examples.jsonl", row),
+        ("dump/sft/x_test/dialogues.jsonl", dialogue),
+        ("exp/sft_s/decode/x_test/answers.jsonl", {"id": "d", "hyp": "The sound event is rain."}),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(json.dumps(line) + "\n")
+    places = [tmp_path / part / "x_test" for part in ("exp/sft_s/decode", "dump/sft", "dump/raw")]
+    run("--results", tmp_path / "results", "--chat", ":".join(map(str, places)))
+    found = json.loads((tmp_path / "results/results.json").read_text())
+    assert [(row["model"], row["task"], row["score"]) for row in found["rows"]] == [("sft_s", "sec", 1.0)]
+
+
+@pytest.fixture
+def decoded(tmp_path):
+    """A decoded set beside its references and a training set, as --decoded takes it."""
     for name, row in (
         ("dump/x_test/examples.jsonl", {"utt": "a", "task": "sec", "label": "rain"}),
         ("dump/x_train/examples.jsonl", {"utt": "t", "task": "sec", "label": "dog"}),
@@ -98,13 +155,16 @@ def test_decoded_sets_give_results(tmp_path, capsys):
     ):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(json.dumps(row) + "\n")
+    return f"{tmp_path}/exp/sft_s/decode/x_test:{tmp_path}/dump/x_test"
+
+
+def test_decoded_sets_give_results(decoded, tmp_path, capsys):
     about = tmp_path / "about.json"
     about.write_text(
         json.dumps({"model": "sft_s", "config_hash": "abc", "hours": 0.5, "steps": 10, "seconds": 70})
     )
     run("--results", tmp_path / "results", "--train", tmp_path / "dump/x_train", "--about", about,
-        "--made_by", "./run.sh",
-        "--decoded", f"{tmp_path}/exp/sft_s/decode/x_test:{tmp_path}/dump/x_test")  # fmt: skip
+        "--made_by", "./run.sh", "--decoded", decoded)  # fmt: skip
     found = json.loads((tmp_path / "results/results.json").read_text())
     assert [found[k] for k in ("command", "config_hash", "seconds")] == ["./run.sh", "abc", 70]
     assert [(r["score"], r["baseline"]) for r in found["rows"]] == [(1.0, 0.0)]

@@ -4,6 +4,7 @@ import pytest
 
 from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, even_spacing, needs_seconds
 from qwen_audio.score.registry import compute, metric_name
+from qwen_audio.score.train_labels import Common
 from qwen_audio.task_spec import load_tasks
 
 TASKS = load_tasks()
@@ -11,7 +12,8 @@ JAVA = {"cider", "meteor", "rouge_l", "spice", "spider"}
 
 
 def hypotheses(name, task, train, hyps=None, seconds=None):
-    return baseline_hypotheses(name, TASKS[task], train, hyps or {"u": "said"}, seconds or {})
+    common = Common(name, TASKS[task], train) if train else None
+    return baseline_hypotheses(name, TASKS[task], common, hyps or {"u": "said"}, seconds or {})
 
 
 def test_majority_is_the_most_frequent_training_label():
@@ -103,8 +105,8 @@ def test_majority_of_questions_is_the_most_frequent_answer():
 @pytest.mark.parametrize("name", ["constant", "majority"])
 def test_every_task_has_a_constant_and_a_majority_of_its_own_form(name):
     for spec in TASKS.values():
-        train = [spec.sample()] * 2
-        written = baseline_hypotheses(name, spec, train, {"u": ""}, {"u": 2.0})["u"]
+        common = Common(name, spec, [spec.sample()] * 2)
+        written = baseline_hypotheses(name, spec, common, {"u": ""}, {"u": 2.0})["u"]
         assert spec.parse(written) is not None, (spec.name, written)
 
 
@@ -112,7 +114,8 @@ def test_the_baseline_of_every_task_can_be_scored_with_each_of_its_metrics():
     for spec in TASKS.values():
         row = spec.sample()
         for metric in {metric_name(entry) for entry in spec.metrics} - JAVA:
-            written = baseline_hypotheses(baseline_name(spec, metric), spec, [row], {"u": ""}, {"u": 2.0})
+            name = baseline_name(spec, metric)
+            written = baseline_hypotheses(name, spec, Common(name, spec, [row]), {"u": ""}, {"u": 2.0})
             found = compute(metric, {"u": [spec.target_text(row)]}, written)
             assert "score" in found, (spec.name, metric)
 

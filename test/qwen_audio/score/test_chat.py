@@ -2,9 +2,13 @@
 
 import pytest
 
+from qwen_audio.chat_form import ChatForm
 from qwen_audio.chat_templates import main_form
 from qwen_audio.data.dialogue import Audio, Dialogue, Message, Text
+from qwen_audio.score import chat_facts
 from qwen_audio.score.chat import score_chat, written
+from qwen_audio.score.chat_facts import Taught
+from qwen_audio.score.train_labels import TrainLabels
 from qwen_audio.task_spec import load_tasks
 
 TASKS = load_tasks()
@@ -27,11 +31,18 @@ def joined(name, form, values, turns=1, **facts):
     return asked(name, "joined", form, values, source="joined", turns=turns, **facts)
 
 
+def known(rows=()):
+    labels = TrainLabels(TASKS)
+    for row in rows:
+        labels.add(row)
+    return labels
+
+
 def score(tmp_path, pairs, labels=(), train=()):
     """(dialogue, answer) -> {(task, metric, protocol): row}."""
     (tmp_path / "utt2num_samples").write_text("".join(f"{d.id} 32000\n" for d, _ in pairs))
     answers = {dialogue.id: {"hyp": answer} for dialogue, answer in pairs}
-    rows = score_chat([d for d, _ in pairs], answers, WHERE, list(labels), tmp_path, list(train))
+    rows = score_chat([d for d, _ in pairs], answers, WHERE, known(labels), tmp_path, Taught(train))
     return {(row["task"], row["metric"], row["protocol"]): row for row in rows}
 
 
@@ -64,7 +75,7 @@ def test_a_free_label_is_scored_as_the_task_is(tmp_path):
 def test_word_times_in_a_sentence_are_scored_in_milliseconds(tmp_path):
     words = {"audio_lang": "en", "text_lang": "en", "words": [[0.0, 0.5, "hold"], [0.5, 1.0, "on"]]}
     answer = "The words with their times in seconds: hold (0.10-0.50), on (0.50-0.90)."
-    row = score(tmp_path, [(of_task("u", "srwt", words), answer)])["srwt", "aas", "sil"]
+    row = score(tmp_path, [(of_task("u", "srwt", words), answer)])["srwt", "aas", "no_sil"]
     assert row["score"] == pytest.approx(100)  # 200 ms of shift over two words
 
 
@@ -72,7 +83,9 @@ def test_times_that_run_backwards_are_malformed(tmp_path):
     words = {"audio_lang": "en", "text_lang": "en", "words": [[0.0, 0.5, "hold"]]}
     answer = "The words with their times in seconds: hold (0.90-0.50)."
     found = score(tmp_path, [(of_task("u", "srwt", words), answer)])
-    assert found["srwt", "aas", "sil"]["malformed"] == 1 and found["srwt", "aas", "sil"]["score"] is None
+    assert (
+        found["srwt", "aas", "no_sil"]["malformed"] == 1 and found["srwt", "aas", "no_sil"]["score"] is None
+    )
 
 
 def test_a_number_that_has_no_token_is_left_as_it_is():
@@ -165,21 +178,38 @@ def test_loops_are_counted_where_they_are_known(tmp_path):
     (tmp_path / "utt2num_samples").write_text("")
     dialogues = [joined("d1", "same", {"same": True}), joined("d2", "same", {"same": True})]
     answers = {"d1": {"hyp": "Yes.", "looped": False}, "d2": {"hyp": "Yes yes yes", "looped": True}}
-    (row,) = score_chat(dialogues, answers, WHERE, [], tmp_path, [])
+    (row,) = score_chat(dialogues, answers, WHERE, known(), tmp_path, Taught())
     assert row["looped"] == 1
 
 
 def test_a_dialogue_without_an_answer_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"1 utterance \(d\) without an answer; decode them"):
-        score_chat([joined("d", "same", {"same": True})], {}, WHERE, [], tmp_path, [])
+        score_chat([joined("d", "same", {"same": True})], {}, WHERE, known(), tmp_path, Taught())
 
 
 def test_dialogues_without_an_exact_answer_are_not_scored(tmp_path):
     text = Dialogue("t", (Message("user", (Text("Hi"),)),), {"source": "text", "task": "text"})
     with pytest.raises(ValueError, match="nothing to score: no dialogue has the source template or joined"):
-        score_chat([text], {"t": {"hyp": "Hello"}}, WHERE, [], tmp_path, [])
+        score_chat([text], {"t": {"hyp": "Hello"}}, WHERE, known(), tmp_path, Taught())
 
 
 def test_a_form_that_is_gone_is_named(tmp_path):
     with pytest.raises(ValueError, match="d: facts.form 'whic' is unknown now; run make_sft anew"):
         score(tmp_path, [(joined("d", "whic", {"which": 1}), "Audio 1.")])
+
+
+def test_qualities_are_right_in_any_order(tmp_path):
+    note = asked("n", "mna", "qualities", {"sonic": ["bright", "percussive"]})
+    for answer, score_ in (("Its qualities are: percussive, bright.", 1), ("Its qualities are: bright.", 0)):
+        assert score(tmp_path, [(note, answer)])["mna", "qualities", "exact"]["score"] == score_
+
+
+def test_an_answer_of_two_fields_is_right_if_both_are(tmp_path, monkeypatch):
+    line = ("Pitch {pitch}, velocity {velocity}.",)
+    form = ChatForm("both", {"en": ("What note?",)}, {"en": line}, lambda name: "number")
+    monkeypatch.setattr(chat_facts, "chat_forms", lambda spec: {"both": form})
+    note, taught = asked("n", "mna", "both", {"pitch": 60, "velocity": 75}), {"pitch": 60, "velocity": 50}
+    train = [asked("t", "mna", "both", taught)]
+    for answer, score_ in (("Pitch 60, velocity 75.", 1), ("Pitch 60, velocity 50.", 0)):
+        row = score(tmp_path, [(note, answer)], train=train)["mna", "both", "exact"]
+        assert (row["score"], row["baseline"]) == (score_, 0)

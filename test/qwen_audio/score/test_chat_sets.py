@@ -6,6 +6,8 @@ import pytest
 from qwen_audio.data.dialogue import Audio, Dialogue, Message, Text, write_dialogues
 from qwen_audio.score.chat_sets import score_chat_sets, split_chat
 from qwen_audio.score.results import write_results
+from qwen_audio.score.train_labels import TrainLabels
+from qwen_audio.task_spec import load_tasks
 
 
 def turn(role, text, *audios):
@@ -39,7 +41,8 @@ def sets(tmp_path):
         for n, d in enumerate(dialogues)
     ]
     (answered / "answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return [(answered, made, tmp_path / "raw/one_test")], [tmp_path / "raw/one_train"], [train]
+    labels = TrainLabels.read([tmp_path / "raw/one_train"], load_tasks())
+    return [(answered, made, tmp_path / "raw/one_test")], labels, [train]
 
 
 def test_exact_answers_are_counted_beside_the_most_frequent_answer_of_training(sets):

@@ -32,7 +32,7 @@ def test_a_hypothesis_that_stands_twice_is_named(tmp_path):
 
 def test_other_encodings_are_an_error(tmp_path):
     (tmp_path / "ref").write_bytes("a é\n".encode("latin-1"))
-    with pytest.raises(ValueError, match="ref: not UTF-8 at byte 2; convert it with iconv"):
+    with pytest.raises(ValueError, match="ref:1: not UTF-8 at byte 2; convert it with iconv"):
         read_text(tmp_path / "ref")
 
 
