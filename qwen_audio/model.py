@@ -61,15 +61,13 @@ class AudioLLM(AbsESPnetModel):
         """Text and audio as the decoder reads them: audio spliced in, or beside the text (see splice)."""
         return self.decoder.join(text, text_lengths, frames, frame_lengths, self.placeholder, longest)
 
-    def token_losses(self, text, text_lengths, frames, frame_lengths, places, one_audio=False) -> Tensor:
+    def token_losses(self, text, text_lengths, frames, frame_lengths, places, longest=None) -> Tensor:
         """Negative log probability of tokens given those before them.
 
         Shapes: places (S,), where they stand in the flattened text, none first in its row -> (S,).
-        ``one_audio``: no row has more.
+        ``longest``: as of ``forward``.
         """
-        # no device sync: one audio a row bounds the length by the shapes alone
-        bound = text.shape[1] + frames.shape[1] if text.is_cuda and one_audio else None
-        inputs = self.decode_inputs(text, text_lengths, frames, frame_lengths, bound)
+        inputs = self.decode_inputs(text, text_lengths, frames, frame_lengths, longest)
         hidden, _ = self.decoder(inputs.embeddings, inputs.mask, inputs.positions, memory=inputs.memory)
         before = places // text.shape[1] * hidden.shape[1] + inputs.starts.flatten()[places] - 1
         logits = self.decoder.logits(hidden.flatten(0, 1).index_select(0, before))  # the vocabulary is large
@@ -87,7 +85,7 @@ class AudioLLM(AbsESPnetModel):
         speech: Tensor | None = None,
         frames: Tensor | None = None,
         frame_lengths: Tensor | None = None,
-        audios_per_row: int = 1,
+        longest: int | None = None,
         **_,
     ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """Loss of one batch; ``self.loss_weights`` says which terms count.
@@ -95,9 +93,10 @@ class AudioLLM(AbsESPnetModel):
         Shapes: speech (A, N) or (A, T, mels), text (B, L), loss_places (S,), task_ids (B,),
         ctc_text (A, K) -> loss, statistics, weight (1,). What ``encode`` gave before may stand in the place of
         speech: frames (A, T', E), frame_lengths (A,); the timestamp head has nothing to hear then.
-        ``audios_per_row``: at most so many. loss = (lm * sum of token losses + ctc * sum of CTC losses + timestamp
-        * sum of the timestamp head's) / weight, weight = supervised tokens (without lm: those of the first of the
-        other terms), so that sums over ranks and micro-batches give the exact token mean.
+        ``longest``: decoder positions of the longest row; without it they are read from the device. loss = (lm *
+        sum of token losses + ctc * sum of CTC losses + timestamp * sum of the timestamp head's) / weight, weight =
+        supervised tokens (without lm: those of the first of the other terms), so that sums over ranks and
+        micro-batches give the exact token mean.
         """
         weights = {term: value for term, value in self.loss_weights.items() if value}
         if frames is None and len(speech_lengths):
@@ -121,9 +120,7 @@ class AudioLLM(AbsESPnetModel):
             total = total + weights[term] * losses.sum()
         weight = counts[0] if counts else total
         if "lm" in weights:
-            losses = self.token_losses(
-                text, text_lengths, frames, frame_lengths, loss_places, audios_per_row == 1
-            )
+            losses = self.token_losses(text, text_lengths, frames, frame_lengths, loss_places, longest)
             total = total + weights["lm"] * losses.sum()
             zeros, task = losses.new_zeros(self.num_tasks), task_ids[loss_places // text.shape[1]]
             stats["loss_lm"] = (losses.sum() / weight.clamp(min=1)).detach()

@@ -101,9 +101,7 @@ class AudioLLMTask(AbsTask):
                 }
                 for _, row in rows
             ]
-            batch = make_batch(plain, pad)
-            del batch["audios_per_row"]  # ESPnet takes tensors alone; one is what the model takes it to be
-            return [utt for utt, _ in rows], batch
+            return [utt for utt, _ in rows], make_batch(plain, pad)
 
         return collate
 

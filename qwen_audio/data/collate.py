@@ -12,7 +12,7 @@ from qwen_audio.arkio import read_matrix
 from qwen_audio.audio import SAMPLE_RATE, read_audio
 from qwen_audio.data.batch_plan import BatchPlan, share
 from qwen_audio.data.frame_cache import FrameCache
-from qwen_audio.data.packing import perturbed_samples
+from qwen_audio.data.packing import measure, perturbed_samples
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.valid_plan import ValidPlan
 
@@ -34,8 +34,7 @@ class Collate:
 
     def __call__(self, sets: Sequence[TokenSet], entries: np.ndarray) -> Batch:
         """Shapes: speech (A, N) float32 in ±1 (fbank: (A, T, 80)), speech_lengths (A,), text (B, L),
-        text_lengths (B,), loss_places (S,), task_ids (B,), ctc_text (A, K), ctc_text_lengths (A,),
-        and the number audios_per_row.
+        text_lengths (B,), loss_places (S,), task_ids (B,), ctc_text (A, K), ctc_text_lengths (A,).
 
         A counts the audios in the order of the rows, of which a dialogue may have several and a text has none. S
         counts the supervised tokens; ``loss_places`` says where they stand in the flattened text, row * L + place.
@@ -91,7 +90,6 @@ def make_batch(rows: Sequence[dict], pad: int) -> Batch:
         "task_ids": torch.tensor([row["task"] for row in rows]),
         "ctc_text": ctc_text,
         "ctc_text_lengths": ctc_text_lengths,
-        "audios_per_row": max(len(row["speech"]) for row in rows),
     }
 
 
@@ -107,7 +105,11 @@ def check_sets(sets: Sequence[TokenSet]) -> None:
 
 
 class StepData(Dataset):
-    """What one rank needs for an item: the batch of each part (None where it has no row), or an error."""
+    """What one rank needs for an item: the batch of each part (None where it has no row), or an error.
+
+    A batch is what ``collate`` gives, and ``longest``: the decoder positions of its longest row. The plan knows them,
+    so that no model has to wait for its device to say them.
+    """
 
     def __init__(
         self, plan: BatchPlan, valid: ValidPlan | None, collate: Collate, rank: int = 0, world: int = 1
@@ -119,9 +121,14 @@ class StepData(Dataset):
         try:
             plan = self.plans[item[0]]
             parts = [share(part, self.rank, self.world) for part in plan.batch(item[1])]
-            return [self.collate(plan.sets, part) if len(part) else None for part in parts]
+            return [self._batch(plan, part) if len(part) else None for part in parts]
         except (ValueError, OSError) as error:  # a worker's traceback would hide the one line that matters
             return error
+
+    def _batch(self, plan: BatchPlan | ValidPlan, part: np.ndarray) -> Batch:
+        # an audio's frames take the place of its placeholder, which the plan counts beside them
+        positions, _ = measure(plan.sets, part, lambda samples: plan.frames_of(samples) - 1)
+        return {**self.collate(plan.sets, part), "longest": int(positions.max())}
 
 
 def load(data: StepData, items: Iterable[Item], num_workers: int = 0, pin_memory: bool = False) -> Iterator:

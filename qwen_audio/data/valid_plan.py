@@ -24,7 +24,7 @@ class ValidPlan:
     """
 
     def __init__(self, sets: Sequence[TokenSet], batch_conf: dict, frames_of: FramesOf, accum_grad: int = 1):
-        self.sets, self.tasks = list(sets), task_list(sets)
+        self.sets, self.tasks, self.frames_of = list(sets), task_list(sets), frames_of
         budget = Budget.from_config(batch_conf, accum_grad)
         check_rows(self.sets, self.tasks, budget, frames_of, {})
         self._batches = []

@@ -197,19 +197,19 @@ def test_specaug_acts_in_training_alone(tiny_model, make_batch):
     assert not torch.allclose(masked.train()(**batch)[0], plain.train()(**batch)[0])
 
 
-def test_more_room_than_needed_changes_no_loss(model, make_batch):
-    """On a GPU the length is bounded by the shapes, which saves reading it from the device."""
-    batch = make_batch(ROWS)
-    frames, lengths = model.encode(batch["speech"], batch["speech_lengths"])
-    text = batch["text"], batch["text_lengths"], frames, lengths, batch["loss_places"]
-    exact = model.token_losses(*text)
-    decode_inputs = type(model).decode_inputs
-    model.decode_inputs = lambda *args: decode_inputs(
-        model, *args[:4], longest=batch["text"].shape[1] - 1 + frames.shape[1]
+def test_the_decoder_reads_as_many_positions_as_the_batch_says_without_asking_the_device(model, make_batch):
+    batch, read = make_batch(ROWS), []
+    positions = [
+        length - 1 + model.num_frames(samples)
+        for length, samples in zip(batch["text_lengths"].tolist(), batch["speech_lengths"].tolist())
+    ]
+    hook = model.decoder.register_forward_pre_hook(lambda _, args: read.append(args[0].shape[1]))
+    exact, asked, more = (
+        model(**batch, longest=longest)[0] for longest in (max(positions), None, max(positions) + 3)
     )
-    roomy = model.token_losses(*text)
-    del model.decode_inputs
-    torch.testing.assert_close(roomy, exact, atol=1e-5, rtol=1e-5)
+    hook.remove()
+    assert read == [max(positions), max(positions), max(positions) + 3] and exact == asked
+    torch.testing.assert_close(more, exact, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("weights", [{"lm": 1.0}, {"lm": 1.0, "ctc": 0.5, "timestamp": 0.5}])

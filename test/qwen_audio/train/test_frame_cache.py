@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from qwen_audio.data.batch_plan import BatchPlan
-from qwen_audio.data.collate import Collate
+from qwen_audio.data.collate import Collate, StepData
 from qwen_audio.data.frame_cache import FrameCache, content_of
 from qwen_audio.data.packing import ENTRY_DTYPE
 from qwen_audio.data.token_set import TokenSet, task_list
@@ -78,6 +78,27 @@ def test_the_loss_from_the_cache_is_that_from_the_audio(model, sft_config, dialo
     torch.testing.assert_close(*losses, atol=1e-5, rtol=1e-5)
     alone = Collate(tasks, cache)([data], entries(3)[2:])  # a text
     assert torch.isfinite(model(**alone)[0]) and len(alone["speech"]) == 0
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_batch_knows_the_positions_of_its_longest_row(model, sft_config, dialogues, tmp_path, cached):
+    """Of dialogues with two audios, one or none, whose frames a model else counts on its device."""
+    data, frames_of, cache = TokenSet(dialogues), model.num_frames, None
+    phase = {"steps": 3, "task_weights": {"template": 3, "joined": 2, "text": 1}}
+    plan, valid = BatchPlan([data], [phase], ROOM, frames_of), ValidPlan([data], ROOM, frames_of)
+    if cached:
+        cache = fill(
+            model, planned(plan, valid), sft_config(frame_cache=CACHED), tmp_path / "c", Ranks("cpu")
+        )
+    steps = StepData(plan, valid, Collate(task_list([data]), cache))
+    read = []
+    model.decoder.register_forward_pre_hook(lambda _, args: read.append(args[0].shape[1]))
+    model.eval()
+    items = [("train", step) for step in range(3)] + [("valid", number) for number in range(len(valid))]
+    for item in items:
+        (batch,) = steps[item]
+        assert model(**batch)[0] == model(**{**batch, "longest": None})[0]
+    assert read[::2] == read[1::2] and len(set(read)) > 2
 
 
 def test_each_audio_is_encoded_once_and_never_again(model, encodings, sft_config, dialogues, tmp_path):
