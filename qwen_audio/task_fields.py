@@ -102,7 +102,7 @@ class Language(Kind):
     inside, pattern, sample = True, r"\w+", "en"
 
     def fault(self, value) -> str:
-        if value in LANGUAGES or value == "unknown":
+        if isinstance(value, str) and (value in LANGUAGES or value == "unknown"):
             return ""
         return f"is {value!r}, which has no language token; known: {', '.join(LANGUAGES)}, unknown"
 

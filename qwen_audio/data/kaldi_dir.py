@@ -65,7 +65,8 @@ def read_examples(path: Path, tasks: Mapping) -> Iterator[tuple[str, list[tuple[
     """Yield (utt, [(line number, row), ...]) of examples.jsonl, sorted by utt.
 
     Raises:
-        ValueError: naming path:line of what is no JSON object, has no utt, an unknown task or lacks a field.
+        ValueError: naming path:line of what is no JSON object, no text that UTF-8 can write, has no utt, an
+            unknown task or lacks a field.
     """
     for utt, rows in groupby(_rows(path, tasks), key=lambda item: item[1]["utt"]):
         yield utt, list(rows)
@@ -83,13 +84,26 @@ def _rows(path: Path, tasks: Mapping) -> Iterator[tuple[int, dict]]:
         if row["utt"] < last:
             raise ValueError(f"{path}:{number}: {row['utt']!r} comes after {last!r}; {SORT_ROWS}")
         last = row["utt"]
+        if b"\\u" in line and _half_pair(row):
+            raise ValueError(
+                f"{path}:{number}: holds half a surrogate pair, which is no character; write it in UTF-8"
+            )
         task = row.get("task")
-        if task not in tasks:
+        if not isinstance(task, str) or task not in tasks:
             raise ValueError(f"{path}:{number}: unknown task {task!r}; known: {', '.join(sorted(tasks))}")
         missing = [name for name in tasks[task].fields if name not in row]
         if missing:
             raise ValueError(f"{path}:{number}: task {task} needs the field {missing[0]!r}; add it")
         yield number, row
+
+
+def _half_pair(row: dict) -> bool:
+    """Whether a text of the row cannot be written as UTF-8; JSON can, as ``\\ud83d``."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 class KaldiDir:

@@ -6,15 +6,15 @@ names, and of one side a number a clip; never audio, but for two clips of the sa
 """
 
 import hashlib
-import json
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples, read_audio, read_start
-from qwen_audio.data.kaldi_dir import read_table
+from qwen_audio.data.kaldi_dir import read_examples, read_table
 from qwen_audio.data.split import audio_hash, normalise_sentence
+from qwen_audio.task_spec import load_tasks
 
 Recordings = tuple[dict[str, str], dict[str, str]]  # id -> recording; id -> speaker, for those that have one
 
@@ -157,15 +157,19 @@ def _some(names: list[str], comma: str) -> str:
 
 
 def sentences_of(directories: Iterable[Path]) -> dict[str, str]:
-    """Normalised sentence -> a place where it stands (``SET utt``), for all texts and translations."""
-    found: dict[str, str] = {}
+    """Normalised sentence -> a place where it stands (``SET utt``), for all texts and translations.
+
+    Raises: ValueError naming file:line, as read_table and read_examples; a text that is none is left to stage 1.
+    """
+    found, tasks = {}, load_tasks()
     for directory in map(Path, directories):
         texts = []
         if (directory / "text").exists():
             texts += [(utt, text) for utt, (_, text) in read_table(directory / "text")]
         if (directory / "examples.jsonl").exists():
-            rows = map(json.loads, (directory / "examples.jsonl").read_text(encoding="utf-8").splitlines())
-            texts += [(row["utt"], row["text"]) for row in rows if row["task"] in SENTENCE_TASKS]
+            for utt, rows in read_examples(directory / "examples.jsonl", tasks):
+                said = (row["text"] for _, row in rows if row["task"] in SENTENCE_TASKS)
+                texts += [(utt, text) for text in said if isinstance(text, str)]
         for utt, text in texts:
             found.setdefault(normalise_sentence(text), f"{directory.name} {utt}")
     found.pop("", None)

@@ -123,7 +123,7 @@ def write_hypotheses(output: Path, formats: list[str], specs: dict[str, TaskSpec
         how many files, and how many answers have no words to write, as a line.
     """
     written = empty = 0
-    for line in (output / HYP).read_text(encoding="utf-8").splitlines():
+    for line in (output / HYP).read_bytes().splitlines():
         row = json.loads(line)
         transcript = _of_row(row, specs[row["task"]])
         if transcript is None:

@@ -209,6 +209,9 @@ def test_a_malformed_segment_is_named(data, rest):
         ('{"task": "sec", "label": "dog"}', "has no 'utt'"),
         ('{"utt": "b", "task": "sce", "label": "dog"}', "unknown task 'sce'; known: aac, asr, sec"),
         ('{"utt": "b", "label": "dog"}', "unknown task None"),
+        ('{"utt": "b", "task": ["sec"]}', "unknown task ['sec']"),
+        (r'{"utt": "b", "task": "sec", "label": "\ud83d x"}', "holds half a surrogate pair"),
+        (r'{"utt": "\ud83d", "task": "sec", "label": "x"}', "holds half a surrogate pair"),
         ('{"utt": "b", "task": "sec"}', "task sec needs the field 'label'"),
         ('{"utt": "Z", "task": "sec", "label": "dog"}', "'Z' comes after 'a'; write the rows in"),
     ],
@@ -217,6 +220,11 @@ def test_a_bad_row_of_examples_is_named(data, row, words):
     write(data, "examples.jsonl", '{"utt": "a", "task": "sec", "label": "dog"}', row)
     message = fault(data)
     assert message.startswith(f"{data}/examples.jsonl:2: ") and words in message
+
+
+def test_a_whole_surrogate_pair_is_a_character(data):
+    write(data, "examples.jsonl", r'{"utt": "a", "task": "sec", "label": "\ud83d\ude00"}')
+    assert read(data)["a"].examples[1]["label"] == "😀"
 
 
 @pytest.mark.parametrize("name", ["wav.scp", "utt2spk"])

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import soundfile
@@ -5,6 +7,9 @@ import soundfile
 from qwen_audio.data import leak
 from qwen_audio.data.corpus_dir import Utterance, write_set
 from qwen_audio.data.leak import check_leak
+
+
+ENGLISH = {"task": "s2tt", "audio_lang": "es", "text_lang": "en"}
 
 
 def clip(path, seed, seconds=0.1):
@@ -17,7 +22,7 @@ def clip(path, seed, seconds=0.1):
 def data_dir(tmp_path, name, rows):
     """rows: (id, audio path, text, translation)."""
     utterances = [
-        Utterance(utt, utt, audio, text, "es", examples=[{"task": "s2tt", "text": english}])
+        Utterance(utt, utt, audio, text, "es", examples=[{**ENGLISH, "text": english}])
         for utt, audio, text, english in rows
     ]
     write_set(tmp_path / name, utterances, "own")
@@ -64,6 +69,32 @@ def test_what_cannot_be_read_is_counted_and_stops_nothing(tmp_path):
     train = data_dir(tmp_path, "train", [("a", str(tmp_path / "gone.wav"), "uno", "one")])
     held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
     assert check_leak([train], [held])["unreadable_recordings"] == 1
+
+
+def test_a_line_ends_at_a_newline_alone(tmp_path):
+    rows = [("a", clip(tmp_path / "a.wav", 1), "uno", "one\u2028and\u0085two")]
+    held = [("b", clip(tmp_path / "b.wav", 2), "dos", "one and two")]
+    with pytest.raises(ValueError, match="test b = train a .'one and two'"):
+        check_leak([data_dir(tmp_path, "train", rows)], [data_dir(tmp_path, "test", held)])
+
+
+@pytest.mark.parametrize("row, message", [
+    ('{"utt": "a"}', "examples.jsonl:1: unknown task None"),
+    ('{"utt": "a", "task": ["s2tt"]}', r"examples.jsonl:1: unknown task \['s2tt'\]"),
+    ('{"utt": "a", "task": "asr"}', "examples.jsonl:1: task asr needs the field"),
+    ("[1]", "examples.jsonl:1: has no 'utt'"),
+])  # fmt: skip
+def test_a_faulty_row_is_named_with_its_line(tmp_path, row, message):
+    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "one")])
+    (train / "examples.jsonl").write_text(row + "\n")
+    with pytest.raises(ValueError, match=message):
+        check_leak([train], [])
+
+
+def test_a_text_that_is_none_is_left_to_the_reader_that_counts_it(tmp_path):
+    train = data_dir(tmp_path, "train", [("a", clip(tmp_path / "a.wav", 1), "uno", "one")])
+    (train / "examples.jsonl").write_text(json.dumps({"utt": "a", **ENGLISH, "text": 3}) + "\n")
+    assert check_leak([train], [])["train_sentences"] == 1
 
 
 def speech(seed, seconds=1.0):

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from qwen_audio.cli import run
+from qwen_audio.data import json_rows
 from qwen_audio.infer.transcribe import (
     check_formats,
     check_recordings,
@@ -99,8 +100,8 @@ def test_faults_of_the_arguments_are_found_before_a_model_is_loaded(
 
 def write_rows(folder, rows):
     about = {"audio_lang": "en", "text_lang": "en", "seconds": 2.0}
-    lines = [json.dumps({"utt": utt, "task": task, "hyp": hyp} | about) for utt, task, hyp in rows]
-    (folder / "hyp.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    rows = [{"utt": utt, "task": task, "hyp": hyp} | about for utt, task, hyp in rows]
+    json_rows.write_rows(folder / "hyp.jsonl", rows)
 
 
 def test_answers_with_times_are_written_in_every_format_and_transcripts_as_text(tmp_path):
@@ -117,6 +118,12 @@ def test_answers_with_times_are_written_in_every_format_and_transcripts_as_text(
         "srwt/en/u%2F1.ctm": "u/1 1 0.100 0.300 go\nu/1 1 0.400 0.500 on\n",
         "asr/en/u%2F1.txt": "go on\n",
     }
+
+
+def test_a_row_ends_at_a_newline_alone(tmp_path):
+    write_rows(tmp_path, [("a", "asr", "go\u2028on\u0085now")])
+    assert write_hypotheses(tmp_path, ["txt"], SPECS) == "1 files of words; 0 answers hold none"
+    assert (tmp_path / "asr/en/a.txt").read_text() == "go on now\n"
 
 
 def test_answers_without_words_are_counted(tmp_path):
