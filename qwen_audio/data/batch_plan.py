@@ -29,7 +29,7 @@ from qwen_audio.data.packing import (
     pack_evenly,
 )
 from qwen_audio.data.permutation import choose, key, permute
-from qwen_audio.data.task_weights import head, phase_weights
+from qwen_audio.data.task_weights import head, plan_weights
 from qwen_audio.data.token_set import TokenSet, task_list
 
 WINDOW = 16  # batches per window; with 32 clips of 1 to 10 s a batch 4 % is padding (1: 40, 4: 15, 64: 1 %)
@@ -46,7 +46,8 @@ class BatchPlan:
 
     Args:
         sets: training sets.
-        phases: ``{steps, task_weights?}`` each; a task's weight is hours ** (1 / temperature) by default.
+        phases: ``{steps, task_weights?}`` each; a task's weight is hours ** (1 / temperature) by default. A phase
+            of whose tasks the sets have no examples takes no step (task_weights.py).
         batch_conf: ``max_positions``, ``max_seconds``, ``max_examples`` of a global batch, padding included;
             ``window``: batches that are sorted together.
         frames_of: decoder positions of clips, from their samples at 16 kHz; maps (N,) int64 to (N,) int64.
@@ -56,7 +57,7 @@ class BatchPlan:
             and word times must.
 
     Raises:
-        ValueError: for a weight of a task without rows, or a row above the budget (named).
+        ValueError: for a weight of what is no task, or a row above the budget (named).
     """
 
     def __init__(
@@ -82,15 +83,16 @@ class BatchPlan:
         self._rows = {task: [data.rows_of(task) for data in self.sets] for task in self.tasks}
         self._counts = {task: sum(map(len, rows)) for task, rows in self._rows.items()}
         hours = {task: self._hours(task) for task in self.tasks}
-        self._weights = [
-            phase_weights(number, phase, hours, self._counts, task_temperature)
-            for number, phase in enumerate(phases)
-        ]
-        self._ends = list(itertools.accumulate(phase["steps"] for phase in phases))
+        self._weights, self._left_out = plan_weights(phases, hours, self._counts, task_temperature)
+        self._ends = list(
+            itertools.accumulate(
+                phase["steps"] if weights else 0 for phase, weights in zip(phases, self._weights, strict=True)
+            )
+        )
         used = [task for task in self.tasks if any(task in weights for weights in self._weights)]
         slowest = {task: min(factors) for task, factors in self._speeds.items()}
         check_rows(self.sets, used, self.budget, frames_of, slowest)
-        self._rows_per_window = [self._average_rows(weights) for weights in self._weights]
+        self._rows_per_window = [self._average_rows(weights) if weights else 0 for weights in self._weights]
         self._known: dict[int, _Window] = {}
 
     @classmethod
@@ -125,7 +127,7 @@ class BatchPlan:
         return self._weights[phase]
 
     def phase_steps(self) -> list[int]:
-        """Steps of each phase."""
+        """Steps of each phase; 0 of one that is left out."""
         return np.diff([0, *self._ends]).tolist()
 
     def batch(self, step: int) -> list[np.ndarray]:
@@ -151,9 +153,11 @@ class BatchPlan:
         return self._counts[task]
 
     def describe(self) -> list[str]:
-        """Lines that say what is trained on, and what the sets hold but no phase draws."""
-        lines = []
+        """Lines that say what is trained on, what no set has of it, and what the sets hold but no phase draws."""
+        lines = list(self._left_out)
         for number, weights in enumerate(self._weights):
+            if not weights:
+                continue
             parts = [
                 f"{task} {weight:.1%} ({self._counts[task]} examples)" for task, weight in weights.items()
             ]

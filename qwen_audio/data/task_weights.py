@@ -1,5 +1,9 @@
 """How often each task is drawn: from the weights of a phase, or from hours of audio."""
 
+from qwen_audio.data.dialogue import SOURCES
+from qwen_audio.registry import nearest
+from qwen_audio.task_spec import load_tasks
+
 
 def head(task: str) -> str:
     """``asr/en`` -> ``asr``"""
@@ -48,33 +52,72 @@ def leave_out(phases: list[dict], tasks: list[str]) -> list[dict]:
     return kept
 
 
-def phase_weights(
-    number: int, phase: dict, hours: dict[str, float], counts: dict[str, int], temperature: float
-) -> dict[str, float]:
-    """task -> its share of the examples drawn in a phase; tasks without a share are left out.
+def plan_weights(
+    phases: list[dict], hours: dict[str, float], counts: dict[str, int], temperature: float
+) -> tuple[list[dict[str, float]], list[str]]:
+    """What the phases of a run draw, and what of their configuration the sets cannot serve.
+
+    A weight of a task without examples is left out: one configuration serves sets of any tasks. A phase of which
+    nothing is left draws nothing; if all are like that, the last draws every task of the sets alike.
 
     Args:
-        number: of the phase, for messages.
-        phase: its ``task_weights`` count, spread over languages; without them hours ** (1 / temperature).
+        phases: with ``task_weights`` each, spread over languages; without them hours ** (1 / temperature).
         hours: of audio per task.
         counts: examples per task.
 
+    Returns:
+        for each phase task -> its share of the examples drawn, tasks without a share left out; and a line for
+        each phase that is not as it was written.
+
     Raises:
-        ValueError: for a weight of a task without examples, or none above 0.
+        ValueError: for a weight of what is no task, a weight below 0, or a phase whose weights are all zero.
     """
+    found = [phase_weights(number, phase, hours, counts, temperature) for number, phase in enumerate(phases)]
+    shares, lines = [weights for weights, _ in found], []
+    rescued = not any(shares)
+    if rescued:
+        shares[-1] = dict.fromkeys(counts, 1 / len(counts))
+    for number, (weights, missing) in enumerate(found):
+        if missing:
+            last = rescued and number == len(found) - 1
+            then = "" if weights else "; it draws all tasks alike" if last else "; it is left out"
+            names = ", ".join(
+                f"other {n}" if any(t.startswith(f"{n}/") for t in weights) else n for n in missing
+            )
+            lines.append(f"phase {number}: the sets have no examples of {names}{then}")
+    return shares, lines
+
+
+def phase_weights(
+    number: int, phase: dict, hours: dict[str, float], counts: dict[str, int], temperature: float
+) -> tuple[dict[str, float], list[str]]:
+    """The shares of phase ``number``, and the names it weighs of which there are no examples; see plan_weights."""
     given = phase.get("task_weights")
     by_hours = {task: value ** (1 / temperature) for task, value in hours.items()}
     if given is None and not all(hours.values()):
         silent = next(task for task, value in hours.items() if not value)
         raise ValueError(f"task {silent} has no audio to weigh it by; give phases[{number}].task_weights")
     weights = by_hours if given is None else spread(given, by_hours)
+    missing = [task for task, weight in weights.items() if weight and not counts.get(task)]
     for task, weight in weights.items():
-        if weight < 0 or weight and not counts.get(task):
+        if weight < 0:
             raise ValueError(
-                f"phases[{number}].task_weights.{task} is {weight}, but the sets have"
-                f" {counts.get(task, 0)} such examples; they have {counts}"
+                f"phases[{number}].task_weights.{task} is {weight}; write a weight above 0, or none"
             )
-    total = sum(weights.values())
-    if not total > 0:
+    for task in missing:
+        _check_name(f"phases[{number}].task_weights.{task}", task, counts)
+    drawn = {task: weight for task, weight in weights.items() if weight and task not in missing}
+    if not drawn and not missing:
         raise ValueError(f"phases[{number}].task_weights are all zero; give one task a weight above 0")
-    return {task: weight / total for task, weight in weights.items() if weight}
+    total = sum(drawn.values())
+    return {task: weight / total for task, weight in drawn.items()}, missing
+
+
+def _check_name(key: str, name: str, counts: dict[str, int]) -> None:
+    """Raises: ValueError if ``name``, of which there are no examples, can have none in any sets."""
+    tasks = load_tasks()
+    source, _, task = name.partition("/")
+    if source in tasks or name in SOURCES or source in SOURCES and head(task) in tasks:
+        return
+    part, valid = (task, tasks) if source in SOURCES else (source, [*tasks, *SOURCES])
+    raise ValueError(f"{key}: there is no such task{nearest(part, valid)}; the sets have {counts}")

@@ -207,11 +207,45 @@ def test_what_no_phase_draws_is_reported(sets):
     ]
 
 
+def test_a_weight_of_a_task_that_no_set_has_is_left_out_and_said(sets):
+    plan = make(sets, weights={"asr": 3, "sec": 4, "s2tt/es-en": 2, "template/srwt": 1, "lid": 1, "mna": 0})
+    assert plan.weights(0) == {"asr": 0.75, "lid": 0.25}
+    assert plan.describe()[0] == "phase 0: the sets have no examples of sec, s2tt/es-en, template/srwt"
+
+
+def test_a_phase_of_tasks_that_no_set_has_takes_no_step(sets):
+    phases = [
+        {"steps": 7, "task_weights": {"sec": 1}},
+        {"steps": 9, "task_weights": {"lid": 1, "mna": 1}},
+        {"steps": 5, "task_weights": {"mic": 1}},
+    ]
+    plan = make(sets, phases=phases)
+    assert (plan.steps, plan.phase_steps(), plan.phase(0), plan.phase(8)) == (9, [0, 9, 0], 1, 1)
+    assert {task for task, *_ in drawn(plan, range(9))} == {"lid"}
+    assert plan.describe() == [
+        "phase 0: the sets have no examples of sec; it is left out",
+        "phase 1: the sets have no examples of mna",
+        "phase 2: the sets have no examples of mic; it is left out",
+        "phase 1 to step 9: lid 100.0% (40 examples)",
+        "phase 1 leaves out aac (13 examples), asr (101 examples)",
+    ]
+
+
+def test_where_no_phase_names_a_task_of_the_sets_the_last_draws_all(sets):
+    phases = [{"steps": 7, "task_weights": {"sec": 1}}, {"steps": 9, "task_weights": {"mic": 1}}]
+    plan = make(sets, phases=phases)
+    assert plan.phase_steps() == [0, 9]
+    assert plan.weights(1) == pytest.approx({"asr": 1 / 3, "lid": 1 / 3, "aac": 1 / 3})
+    assert "phase 1: the sets have no examples of mic; it draws all tasks alike" in plan.describe()
+
+
 def test_errors_name_the_key(sets):
-    with pytest.raises(
-        ValueError, match=r"phases\[0\].task_weights.sec is 1, but the sets have 0 such examples"
-    ):
-        make(sets, weights={"asr": 1, "sec": 1})
+    for name, hint in (("lidd", "lid"), ("template/lidd", "lid"), ("tempalte/lid", "template")):
+        error = rf"phases\[0\].task_weights.{name}: there is no such task; did you mean '{hint}'.*'aac': 13"
+        with pytest.raises(ValueError, match=error):
+            make(sets, weights={"asr": 1, name: 1})
+    with pytest.raises(ValueError, match=r"phases\[0\].task_weights.asr is -1; write a weight above 0"):
+        make(sets, weights={"asr": -1})
     with pytest.raises(ValueError, match=r"phases\[0\].task_weights are all zero"):
         make(sets, weights={"asr": 0})
     with pytest.raises(ValueError, match="utterance utt.* above batch_conf.max_positions of 100"):

@@ -1,6 +1,17 @@
+import sys
+from pathlib import Path
+
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from toy_run import write_set
+
+from qwen_audio.config import load_config
+from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.task_weights import leave_out, spread
+
+ROOT = Path(__file__).parents[3]
+CONFIGS = [path for name in ("pretrain*", "sft") for path in ROOT.glob(f"egs/*/conf/{name}.yaml")]
 
 
 def test_a_task_is_left_out_of_every_phase_in_all_its_languages():
@@ -36,3 +47,25 @@ def test_a_weight_covers_what_no_nearer_name_covers():
     assert spread(given, hours) == {
         "template/lid": 8, "template/asr/en": 3, "template/asr/fr": 1, "template/asr/zh": 0.5, "joined": 5,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_shipped_configuration_trains_on_a_plain_english_kaldi_directory(tmp_path, path):
+    spoken = ["template/asr/en", "joined", "text"] if path.stem == "sft" else ["asr/en"]
+    data = write_set(tmp_path / "my_train", [(task, 32000, 5, 9) for task in spoken for _ in range(9)])
+    config = load_config(path, ["encoder_conf.model=none", "decoder_conf.model=none"])
+    plan = BatchPlan.from_config([data], config, lambda samples: samples // 1280)
+    drawn = {task for phase, steps in enumerate(plan.phase_steps()) if steps for task in plan.weights(phase)}
+    assert spoken[0] in drawn and drawn <= set(spoken)
+    assert sum(map(len, plan.batch(0))) > 0
+
+
+def test_the_names_of_the_multitask_recipe_mean_what_is_there_of_them(tmp_path):
+    config = load_config(ROOT / "egs/multitask/conf/pretrain.yaml")
+    data = write_set(tmp_path / "two", [(task, 32000, 5, 9) for task in ("asr/en", "asr/fr")])
+    plan = BatchPlan.from_config([data], config, lambda samples: samples // 1280)
+    assert plan.weights(0) == pytest.approx({"asr/en": 3 / 5, "asr/fr": 2 / 5})
+    data = write_set(tmp_path / "one", [("asr/en", 32000, 5, 9)])
+    plan = BatchPlan.from_config([data], config, lambda samples: samples // 1280)
+    assert (plan.weights(0), plan.phase_steps()) == ({"asr/en": 1.0}, [640, 1500])
+    assert plan.describe()[0] == "phase 0: the sets have no examples of other asr, asr/zh"
