@@ -5,14 +5,16 @@ counts; with --format also OUTPUT/SET/TASK/LANGUAGE/UTT.suffix, a file per trans
 where it was broken off. The inference configuration is YAML; without one it is the decode.yaml that stage 7 leaves in
 the model's folder, and without that greedy search:
 
-    batch_conf: {max_examples: 64, max_seconds: 240}   # clips at once
+    batch_conf: {max_examples: 64, max_seconds: 240}   # clips at once, of sets
+    num_threads: 2                   # of the CPU; by default OMP_NUM_THREADS
     beam_size: 1                     # for every task ...
     tasks:
       asr: {beam_size: 4, ctc_weight: 0.5, max_new_tokens: 100}   # ... and for this one
 
 Recordings: writes OUTPUT/NAME.suffix for each, words with times, found by the model's timestamp head or the one
-named. It decodes as the configuration says of its task: ctc and attention of asr, tokens of srwt. What cannot be
-read is listed in OUTPUT/rejected.tsv. The model may be a pretrained Whisper's folder too.
+named. It decodes as the configuration says of its task, ctc and attention of asr, tokens of srwt, but for
+max_new_tokens below the task's own: a window is longer than many clips are. Windows whose answer is cut all the same
+are counted. What cannot be read is listed in OUTPUT/rejected.tsv. The model may be a pretrained Whisper's folder too.
 
 Examples:
     qwen-audio decode --model exp/pretrain_default --sets dump/tokens/asterisk_test dump/tokens/notes_test \\
@@ -87,8 +89,6 @@ def _decode_sets(args: argparse.Namespace) -> None:
     check_names(args.sets)
     sets = [TokenSet(folder) for folder in args.sets]
 
-    import torch
-
     from qwen_audio.infer.arguments import label_of, place_of
     from qwen_audio.infer.decode import choose, decode, report
     from qwen_audio.infer.load import load_model
@@ -96,8 +96,7 @@ def _decode_sets(args: argparse.Namespace) -> None:
 
     loaded = load_model(args.model, **place_of(args))
     config = config or loaded.search
-    if config.num_threads:
-        torch.set_num_threads(config.num_threads)
+    config.set_threads()
     tasks = [choose(loaded, data, args.tasks) for data in sets]
     if args.format:
         check_formats(args.format, [name for names in tasks for name in names], specs)
@@ -114,7 +113,7 @@ def _decode_recordings(args: argparse.Namespace) -> None:
         raise ValueError("--audio needs --language, the code of the language spoken, such as en")
 
     from qwen_audio.infer.arguments import place_of
-    from qwen_audio.infer.long_audio import WINDOW_SECONDS
+    from qwen_audio.infer.long_audio import WINDOW_SECONDS, recording_head
     from qwen_audio.infer.options import load_inference_config
     from qwen_audio.infer.transcribe import check_recordings, load_speech_model, transcribe
     from qwen_audio.task_spec import load_tasks
@@ -123,13 +122,14 @@ def _decode_recordings(args: argparse.Namespace) -> None:
     check_recordings(args.audio, args.language, window)
     search = load_inference_config(args.config, load_tasks()) if args.config else None
     loaded = load_speech_model(args.model, **place_of(args))
-    head = loaded.timestamp_head(args.timestamp_head, search)
+    (search or loaded.search).set_threads()
+    head = recording_head(loaded, args.timestamp_head, search)
     formats = args.format or ["txt"]
     summary = transcribe(loaded, head, args.audio, args.language, window, Path(args.output), formats)
     print(
         f"{args.output}: {summary['words']} words in {summary['recordings']} recordings,"
         f" {summary['audio_seconds']:.0f} s of audio, in {summary['seconds']:.0f} s: real-time factor"
-        f" {summary['real_time_factor']:.3f}; {summary['rejected']} rejected"
+        f" {summary['real_time_factor']:.3f}; {summary['rejected']} rejected, {summary['unfinished']} windows cut"
     )
 
 

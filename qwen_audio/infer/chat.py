@@ -26,7 +26,7 @@ from qwen_audio.data.dialogue import (
 from qwen_audio.infer.chat_model import ChatModel, wave_of
 from qwen_audio.infer.chat_prompt import Prompt, make_prompt
 from qwen_audio.infer.load import LoadedModel
-from qwen_audio.infer.long_audio import windows, words_of_recording
+from qwen_audio.infer.long_audio import recording_head, unfinished_note, windows, words_of_recording
 from qwen_audio.infer.prefix import Prefix
 from qwen_audio.infer.search import search_stream
 from qwen_audio.registry import nearest
@@ -134,7 +134,11 @@ class ChatSession:
         if audio is None and not audios:
             raise ValueError("no audio was heard yet; give one")
         wave = wave_of(audios[-1] if audio is None else _place(audio))
-        return list(words_of_recording(self.loaded, self.loaded.timestamp_head(), windows([wave]), language))
+        head = recording_head(self.loaded)
+        found = list(words_of_recording(self.loaded, head, windows([wave]), language))
+        if head.unfinished:
+            self.notify(unfinished_note(head.unfinished))
+        return found
 
     def save(self, path: str | Path) -> None:
         """Write the dialogue as one line of the layout of qwen_audio/data/dialogue.py.

@@ -8,9 +8,10 @@ import numpy as np
 
 from qwen_audio.audio import HOP, SAMPLE_RATE
 from qwen_audio.infer.load import LoadedModel
+from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.stitch import Heard, stitch
 from qwen_audio.progress import progress
-from qwen_audio.timestamp.head import TimestampHead, Word
+from qwen_audio.timestamp.head import Hearing, TimestampHead, Word
 
 WINDOW_SECONDS = 28.0  # what a model hears at once; encoder positions and time tokens end at 30 s
 SHORTEST_WINDOW = 10.0
@@ -27,6 +28,25 @@ class Window:
 
     start: int
     audio: np.ndarray
+
+
+def recording_head(
+    loaded: LoadedModel, name: str | None = None, search: InferenceConfig | None = None
+) -> TimestampHead:
+    """A timestamp head for ``words_of_recording``; arguments and errors as of LoadedModel.timestamp_head.
+
+    The configuration may be meant for shorter clips than a window: an answer may have its task's own
+    max_new_tokens at least.
+    """
+    head = loaded.timestamp_head(name, search)
+    if isinstance(head, Hearing):
+        head.search = (search or loaded.search).with_room(head.spec(loaded.tasks))
+    return head
+
+
+def unfinished_note(count: int) -> str:
+    """What to tell of so many answers that did not end (TimestampHead.unfinished)."""
+    return f"{count} window(s) not written to the end, cut by max_new_tokens or a loop: words may be missing"
 
 
 def words_of_recording(

@@ -4,6 +4,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from qwen_audio.config import read_yaml
 from qwen_audio.infer.search import SearchOptions
 from qwen_audio.registry import nearest
@@ -41,6 +43,17 @@ class InferenceConfig:
         if values["max_new_tokens"] is None:
             values["max_new_tokens"] = spec.max_new_tokens
         return SearchOptions(**values)
+
+    def set_threads(self) -> None:
+        """Give torch ``num_threads``."""
+        if self.num_threads:
+            torch.set_num_threads(self.num_threads)
+
+    def with_room(self, spec: TaskSpec) -> "InferenceConfig":
+        """The same, but an answer to the task may have ``spec.max_new_tokens`` at least."""
+        room = max(self.search_options(spec).max_new_tokens, spec.max_new_tokens)
+        own = {**self.tasks.get(spec.name, {}), "max_new_tokens": room}
+        return dataclasses.replace(self, tasks={**self.tasks, spec.name: own})
 
 
 def load_inference_config(path: str | Path | None, specs: dict[str, TaskSpec]) -> InferenceConfig:

@@ -15,7 +15,7 @@ from qwen_audio.data.word_writers import FORMATS, write_transcript
 from qwen_audio.ffmpeg import any_blocks
 from qwen_audio.infer.decode import HYP, SUMMARY
 from qwen_audio.infer.load import LoadedModel, load_model
-from qwen_audio.infer.long_audio import SHORTEST_WINDOW, windows, words_of_recording
+from qwen_audio.infer.long_audio import SHORTEST_WINDOW, unfinished_note, windows, words_of_recording
 from qwen_audio.infer.pretrained import load_whisper
 from qwen_audio.registry import nearest
 from qwen_audio.tags import LANGUAGES, MAX_TIME
@@ -63,10 +63,15 @@ def transcribe(
 ) -> dict:
     """Write ``output/STEM.suffix`` for each recording and format, rejected.tsv and summary.json.
 
-    A recording that cannot be read to its end is rejected with the reason; the others are written.
+    A recording that cannot be read to its end is rejected with the reason; the others are written. Of which one
+    windows were not written to their end is printed.
+
+    Args:
+        head: of ``recording_head``.
 
     Returns:
-        the summary: recordings, rejected, words, audio_seconds, seconds (wall), real_time_factor.
+        the summary: recordings, rejected, words, unfinished (windows whose answer was cut), audio_seconds, seconds
+        (wall), real_time_factor.
 
     Raises:
         ValueError: if not one recording could be read, with the first reason.
@@ -74,7 +79,7 @@ def transcribe(
     output.mkdir(parents=True, exist_ok=True)
     begin, words, heard, rejected = time.monotonic(), 0, 0.0, []
     for path in paths:
-        recording = _Recording(path)
+        recording, before = _Recording(path), head.unfinished
         pieces = windows(recording.blocks(), window_seconds)
         try:
             found = list(words_of_recording(loaded, head, pieces, language, f"windows of {Path(path).name}"))
@@ -82,6 +87,8 @@ def transcribe(
             rejected.append((path, str(fault)))
             print(f"rejected: {fault}", flush=True)
             continue
+        if cut := head.unfinished - before:
+            print(f"{path}: {unfinished_note(cut)}", flush=True)
         transcript = timed_transcript(Path(path).stem, language, recording.samples / SAMPLE_RATE, found)
         write_transcript(transcript, output, transcript.name, formats)
         words, heard = words + len(transcript.words), heard + transcript.seconds
@@ -94,6 +101,7 @@ def transcribe(
         "recordings": len(paths) - len(rejected),
         "rejected": len(rejected),
         "words": words,
+        "unfinished": head.unfinished,
         "audio_seconds": heard,
         "seconds": seconds,
         "real_time_factor": seconds / max(heard, 1e-9),

@@ -32,7 +32,7 @@ from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.timed_words import Transcript, timed_transcript
 from qwen_audio.data.word_writers import FORMATS, word_rows
 from qwen_audio.infer.load import LoadedModel
-from qwen_audio.infer.long_audio import windows, words_of_recording
+from qwen_audio.infer.long_audio import recording_head, unfinished_note, windows, words_of_recording
 from qwen_audio.registry import nearest
 from qwen_audio.serve.chat_request import Sound, parse_chat, wave_of
 from qwen_audio.serve.sessions import Finished, Sessions
@@ -44,6 +44,7 @@ PAGE_FILES = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
 PAGE_POLICY = "default-src 'self'; img-src data:; media-src blob:; base-uri 'none'; frame-ancestors 'none'"
 SUBTITLES = ("srt", "vtt")
 TRANSCRIPTS = ("json", "text", "verbose_json", *SUBTITLES)
+WARNINGS_HEADER = "X-Warnings"  # where the body is plain text
 
 
 @dataclass(frozen=True)
@@ -154,21 +155,23 @@ class _Server:
                 raise ValueError(f"response_format {form_name!r}{nearest(form_name, TRANSCRIPTS)}")
             sound = Sound(await file.read(), "file")
         job = self.worker.start(lambda: self._words(sound, language))
-        (found,) = [transcript async for transcript in job]
-        if form_name in SUBTITLES:
-            return PlainTextResponse(FORMATS[form_name].write(found))
-        if form_name == "text":
-            return PlainTextResponse(f"{found.text}\n")
+        ((found, notes),) = [each async for each in job]
+        if form_name in SUBTITLES or form_name == "text":
+            text = FORMATS[form_name].write(found) if form_name in SUBTITLES else f"{found.text}\n"
+            return PlainTextResponse(text, headers={WARNINGS_HEADER: "; ".join(notes)} if notes else {})
+        warnings = {"warnings": notes} if notes else {}
         if form_name == "json":
-            return JSONResponse({"text": found.text})
+            return JSONResponse({"text": found.text, **warnings})
         about = {"task": "transcribe", "language": language, "duration": round(found.seconds, 3)}
-        return JSONResponse({**about, "text": found.text, "words": word_rows(found)})
+        return JSONResponse({**about, "text": found.text, "words": word_rows(found), **warnings})
 
-    def _words(self, sound: Sound, language: str) -> Iterator[Transcript]:
+    def _words(self, sound: Sound, language: str) -> Iterator[tuple[Transcript, list[str]]]:
+        """One transcript, and what the client should know of it."""
         wave = wave_of(sound, self.limits.max_seconds)
-        head = self.loaded.timestamp_head()
+        head = recording_head(self.loaded)
         words = list(words_of_recording(self.loaded, head, windows([wave]), language))
-        yield timed_transcript("file", language, len(wave) / SAMPLE_RATE, words)
+        notes = [unfinished_note(head.unfinished)] if head.unfinished else []
+        yield timed_transcript("file", language, len(wave) / SAMPLE_RATE, words), notes
 
     def _admit(self, request: Request, kind: str = "") -> None:
         """Raises: HTTPException for a request without the key, of another kind, or too large."""

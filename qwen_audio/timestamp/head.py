@@ -14,7 +14,13 @@ Word = tuple[str, float, float, float]  # text, start and end in seconds, confid
 
 
 class TimestampHead:
-    """Base of the timestamp_head slot; a constructor takes only its options (``timestamp_head_conf``)."""
+    """Base of the timestamp_head slot; a constructor takes only its options (``timestamp_head_conf``).
+
+    Attributes:
+        unfinished: answers so far that max_new_tokens or a loop cut: words may be missing.
+    """
+
+    unfinished = 0
 
     def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
         """Words spoken, in their order; times are seconds from the beginning of the clip.
@@ -103,7 +109,9 @@ class Hearing(TimestampHead):
         """
         spec = self.spec(clips.loaded.tasks)
         options = (self.search or clips.loaded.search).search_options(spec)
-        return clips.answer(which, self.prompts(clips.loaded, languages), grammar, options)
+        answers = clips.answer(which, self.prompts(clips.loaded, languages), grammar, options)
+        self.unfinished += sum(not answer.ended for answer in answers)
+        return answers
 
 
 class Aligner(Hearing):

@@ -1,5 +1,7 @@
 """Batches and whole models of tiny parts, one that is ready for inference, and sounds to give it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,6 +11,7 @@ import yaml
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.build import build_model
 from qwen_audio.config import DEFAULTS, check_config, load_config, merge
+from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.tags import TIMES
 
@@ -211,6 +214,13 @@ def sound_files(sounds, tmp_path_factory):
     for path, sound in zip(paths, sounds):
         soundfile.write(path, sound, SAMPLE_RATE, subtype="FLOAT")
     return paths
+
+
+@pytest.fixture
+def cut_answers(monkeypatch):
+    """Every answer about a clip counts as cut."""
+    answer = Clips.answer
+    monkeypatch.setattr(Clips, "answer", lambda *args: [replace(each, ended=False) for each in answer(*args)])
 
 
 @pytest.fixture

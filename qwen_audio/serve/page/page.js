@@ -61,6 +61,7 @@ function wordsOf(sound) {
         form.append("response_format", "verbose_json");
         const found = await (await call("v1/audio/transcriptions", { method: "POST", body: form })).json();
         show(made, player, found.words);
+        if (found.warnings) made.querySelector(".words").append(element("small", found.warnings.join("; ")));
         fault("");
       } catch (error) { fault(error.message); }
       ask.disabled = false;

@@ -226,6 +226,12 @@ def test_words_are_those_of_the_models_timestamp_head_on_the_last_audio(
         session.words()
 
 
+def test_words_that_were_cut_are_told_of(start_chat, sound_files, cut_answers):
+    session, notes = start_chat()
+    session.words("en", sound_files[1])
+    assert [note for note in notes if note.startswith("1 window(s) not written to the end")]
+
+
 def test_a_session_resumes_messages_of_another(talk, start_chat, sound_files):
     session, _ = start_chat()
     session.resume(talk.messages[:4])

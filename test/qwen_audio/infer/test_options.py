@@ -32,6 +32,15 @@ def test_a_general_ctc_weight_counts_for_spoken_words_only(tmp_path):
     ] == 0.3
 
 
+def test_a_task_may_be_given_the_room_of_its_file_and_no_other_is_changed(tmp_path):
+    config = load(tmp_path, "beam_size: 2\nmax_new_tokens: 7\ntasks: {asr: {ctc_weight: 0.5}}")
+    wide = config.with_room(SPECS["asr"])
+    assert wide.search_options(SPECS["asr"]) == SearchOptions(2, 0.5, 0.0, 256)
+    assert wide.search_options(SPECS["srwt"]) == config.search_options(SPECS["srwt"])
+    longer = load(tmp_path, "tasks: {asr: {max_new_tokens: 400}}").with_room(SPECS["asr"])
+    assert longer.search_options(SPECS["asr"]).max_new_tokens == 400
+
+
 def test_a_file_may_include_another(tmp_path):
     (tmp_path / "base.yaml").write_text("beam_size: 3\nbatch_conf: {max_examples: 4, max_seconds: 60}")
     config = load(tmp_path, "include: base.yaml\nbatch_conf: {max_examples: 8}")

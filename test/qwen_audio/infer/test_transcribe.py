@@ -5,6 +5,7 @@ import subprocess
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from qwen_audio.cli import run
 from qwen_audio.data import json_rows
@@ -162,15 +163,48 @@ def test_the_command_transcribes_a_recording_with_the_models_timestamp_head(
     assert f"{len(words)} words in 1 recordings, 2 s of audio" in capsys.readouterr().out
 
 
-def test_recordings_are_decoded_as_the_configuration_says_of_the_heads_task(model, recordings, tmp_path):
-    (tmp_path / "decode.yaml").write_text("tasks: {asr: {max_new_tokens: 1}}\n")
-    arguments = ["--model", model, "--audio", recordings("a.wav", 1.0), "--language", "en"]
-    arguments += ["--timestamp_head", "attention", "--output", str(tmp_path)]
-    run("decode", arguments)
-    whole = (tmp_path / "a.txt").read_text().strip()
-    run("decode", [*arguments, "--config", str(tmp_path / "decode.yaml")])
-    cut = (tmp_path / "a.txt").read_text().strip()
-    assert whole.startswith(cut) and len(cut) < len(whole)
+@pytest.fixture
+def decoded(model, recordings, tmp_path):
+    """Function (config) -> text of a recording that the head attention heard."""
+
+    def decode(config):
+        (tmp_path / "decode.yaml").write_text(config)
+        arguments = ["--model", model, "--audio", recordings("a.wav", 1.0), "--language", "en", "--output"]
+        arguments += [str(tmp_path), "--timestamp_head", "attention"]
+        run("decode", [*arguments, "--config", str(tmp_path / "decode.yaml")])
+        return (tmp_path / "a.txt").read_text()
+
+    return decode
+
+
+def test_recordings_are_decoded_as_the_configuration_says_of_the_heads_task(decoded):
+    greedy = decoded("tasks: {srwt: {beam_size: 4}}\n")
+    assert greedy != decoded("tasks: {asr: {beam_size: 4, ctc_weight: 0.5}}\n")
+
+
+def test_a_window_may_have_as_many_tokens_as_its_task_allows(decoded):
+    assert decoded("tasks: {asr: {max_new_tokens: 1}}\n") == decoded("{}\n") != "\n"
+
+
+def test_threads_of_the_configuration_are_used_for_recordings_too(decoded):
+    before = torch.get_num_threads()
+    try:
+        decoded(f"num_threads: {before + 1}\n")
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_windows_that_were_not_written_to_their_end_are_counted(recordings, tmp_path, capsys):
+    class Cut(Loudness):
+        def words(self, loaded, audio, language="en"):
+            self.unfinished += len(audio) > 20000
+            return super().words(loaded, audio, language)
+
+    paths = [recordings("a.wav", 1.0), recordings("b.wav", 2.0)]
+    assert transcribe(None, Cut(), paths, "en", 28.0, tmp_path / "out", ["txt"])["unfinished"] == 1
+    said = [line for line in capsys.readouterr().out.splitlines() if "written to the end" in line]
+    assert len(said) == 1 and said[0].startswith(f"{paths[1]}: 1 window(s) not written to the end")
 
 
 def test_a_folder_of_pretrained_weights_is_taken_for_a_whisper_and_another_for_a_run(model, tiny_llm):

@@ -192,6 +192,14 @@ def test_a_transcript_comes_in_every_form_with_the_words_of_the_head(client, sta
     assert transcript(client, sound_files[1], response_format="vtt").text.startswith("WEBVTT")
 
 
+def test_a_transcript_whose_words_were_cut_says_so(client, sound_files, cut_answers):
+    for form in ("json", "verbose_json"):
+        (note,) = transcript(client, sound_files[1], response_format=form).json()["warnings"]
+        assert note.startswith("1 window(s) not written to the end")
+    for form in ("text", "srt", "vtt"):
+        assert transcript(client, sound_files[1], response_format=form).headers["x-warnings"] == note
+
+
 def test_a_transcript_that_cannot_be_made_says_why(client, sound_files, tmp_path):
     def fault(path, **fields):
         response = transcript(client, path, **fields)

@@ -43,6 +43,14 @@ def test_words_come_with_seconds_and_the_mean_probability_of_their_tokens(tiny_t
     assert "<|es|><|transcribe|><|es|><|timestamps|>" in heard["prompt"]
 
 
+def test_answers_that_did_not_end_are_counted(tiny_tokenizer, monkeypatch):
+    head = Tokens()
+    for kind in ({"ended": True}, {"ended": False}, {"ended": False, "looped": True}):
+        monkeypatch.setattr(head_module, "Clips", Says(Hypothesis([], [], 0.0, **kind), {}))
+        head.words(loaded_with(tiny_tokenizer), np.zeros(16000, np.float32))
+    assert head.unfinished == 2 and Tokens().unfinished == 0
+
+
 def test_a_model_without_the_task_is_refused(tiny_tokenizer):
     with pytest.raises(ValueError, match="needs a model trained on srwt; this one knows asr, lid"):
         Tokens().words(loaded_with(tiny_tokenizer, ["asr", "lid"]), np.zeros(16000, np.float32))
