@@ -134,7 +134,10 @@ def _check_complete(path: str, format: str) -> None:
         if stream.read(4) != b"RIFF":
             return
         stream.seek(0)
-        missing = read_riff_header(stream).missing_bytes
+        try:
+            missing = read_riff_header(stream).missing_bytes
+        except ValueError as error:
+            raise AudioError(f"unreadable audio: {path}: {error}; write it anew") from None
     if missing:
         raise AudioError(f"truncated audio: {path} lacks {missing} bytes; copy it anew")
 

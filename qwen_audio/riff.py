@@ -20,8 +20,10 @@ class RiffHeader:
 
     @property
     def frames(self) -> int | None:
-        """Samples per channel, None where the length is open."""
-        return None if self.data_bytes is None else self.data_bytes // (self.channels * self.bits // 8)
+        """Samples per channel; None where the length is open, or samples are coded in blocks (GSM, ADPCM)."""
+        if self.data_bytes is None or not self.bits or self.bits % 8:
+            return None
+        return self.data_bytes // (self.channels * self.bits // 8)
 
 
 def read_riff_header(stream: BinaryIO) -> RiffHeader:
@@ -39,7 +41,7 @@ def read_riff_header(stream: BinaryIO) -> RiffHeader:
     while len(chunk := stream.read(8)) == 8:
         name, size = struct.unpack("<4sI", chunk)
         if name == b"data":
-            if not bits or not channels:
+            if not channels:
                 raise ValueError("wave header without a fmt chunk before the data")
             if size >= UNKNOWN_LENGTH:
                 return RiffHeader(rate, channels, bits, None, 0)

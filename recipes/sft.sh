@@ -7,6 +7,7 @@ sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft chat=$expdir/sft_$tag
 
 fine_tune() {
     local set text=$root/recipes/chat/instructions.jsonl
+    phrasings=$(task_json chat)
     for set in "${train[@]}"; do
         make_dialogues "$set" "$set" ${text:+--text "$text"}
         text=''  # once is enough
@@ -37,7 +38,7 @@ fine_tune() {
 }
 
 make_dialogues() {  # make_dialogues SET NAME ARGUMENT...: dump/sft/NAME from the labels of SET
-    if begin 6 "$sft/$2" "dialogues of $2" "$make_sft_args|${*:3}" "$feats/$1/.done1" "$root"/recipes/chat/*; then
+    if begin 6 "$sft/$2" "dialogues of $2" "$make_sft_args|${*:3}|$phrasings" "$feats/$1/.done1" "$root"/recipes/chat/*; then
         qwen-audio make_sft --data "$feats/$1" --out "$sft/$2" "${@:3}" $make_sft_args
         finish
     fi

@@ -156,6 +156,15 @@ except (ValueError, OSError) as error:
 print(json.dumps({k: v for k, v in config.items() if k in (sys.argv[2:] or config)}, sort_keys=True))' "$@"
 }
 
+task_json() {  # task_json KEY...: these keys of the recipe's task files, on one line of JSON
+    python -c 'import json, sys
+from pathlib import Path
+from qwen_audio.task_spec import load_tasks
+folder, names, keys = Path(sys.argv[1]), sys.argv[2].split(), sys.argv[3:]
+tasks = {name: {key: getattr(spec, key) for key in keys} for name, spec in load_tasks(folder).items() if name in (names or [name])}
+print(json.dumps(tasks, sort_keys=True))' "$root/recipes/tasks" "$tasks" "$@"
+}
+
 allocator() {  # the memory allocator tcmalloc, if it is there: torch on a CPU is faster with it (tools/bench/allocator.py)
     { PATH=$PATH:/sbin ldconfig -p | sed -n 's/.*libtcmalloc\(_minimal\)\?\.so\.4 .*=> //p'
       find "$PWD/downloads/programs" -name libtcmalloc_minimal.so.4 || true; } 2>/dev/null | sed -n 1p

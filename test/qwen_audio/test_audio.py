@@ -122,6 +122,25 @@ def test_the_bytes_a_cut_off_wav_lacks_are_counted(tmp_path):
         read_audio(str(path))
 
 
+@pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM", "ULAW"])
+def test_a_wav_of_any_coding_is_read_and_refused_where_it_is_cut_off(tmp_path, subtype):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sine(440, 16000), 16000, subtype=subtype)
+    assert loudest_hertz(read_audio(str(path))) == pytest.approx(440, abs=2)
+    path.write_bytes(path.read_bytes()[:-600])
+    with pytest.raises(AudioError, match="truncated audio: .* lacks 600 bytes"):
+        read_audio(str(path))
+
+
+def test_a_wav_whose_chunks_cannot_be_followed_is_named(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(100), 16000)
+    content = path.read_bytes()
+    path.write_bytes(content[:36] + b"fact" + bytes(8) + content[36:])  # says that it is empty, and is not
+    with pytest.raises(AudioError, match="unreadable audio: .*a.wav: wave header without a data chunk"):
+        read_audio(str(path))
+
+
 @pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_wav_written_into_a_pipe_leaves_its_length_open_and_is_read_to_the_end(tmp_path, size):
     path = tmp_path / "a.wav"

@@ -38,6 +38,13 @@ def test_a_length_written_into_a_pipe_is_open(tmp_path):
     assert found.frames is None and found.missing_bytes == 0
 
 
+@pytest.mark.parametrize("bits", [0, 4, 8])  # GSM 6.10, ADPCM, a byte a sample
+def test_samples_that_are_no_whole_bytes_are_not_counted(tmp_path, bits):
+    coded = b"fmt " + struct.pack("<IHHIIHH", 16, 0x31, 1, 8000, 1625, 65, bits)
+    found, _ = header(tmp_path, coded, b"data", struct.pack("<I", 400), bytes(300))
+    assert (found.frames, found.missing_bytes) == (400 if bits == 8 else None, 100)
+
+
 def test_what_is_no_wave_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no RIFF wave header"):
         read_riff_header(io.BytesIO(b"fLaC" + bytes(40)))

@@ -16,6 +16,7 @@ def recipe(tmp_path):
     (tmp_path / "recipes").mkdir()
     for path in ROOT.glob("recipes/*.sh"):
         shutil.copy(path, tmp_path / "recipes")
+    shutil.copytree(ROOT / "recipes/tasks", tmp_path / "recipes/tasks")
     for name, text in EXECUTABLE.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

@@ -110,6 +110,23 @@ def test_changed_data_repeat_the_stages_of_that_set_and_what_builds_on_it(recipe
     assert names(recipe.run("--stage", "1")[2]) == ["prepare", "tokenize", "decode", "score"]
 
 
+@pytest.mark.parametrize(
+    "line, repeated",
+    [
+        ("metrics: [{metric: accuracy, protocol: strict}]", ["score"]),
+        ("max_new_tokens: 99", ["decode", "score"]),
+        ('prompt: "<|startofanalysis|><|unknown|><|keyword|><|en|><|notimestamps|>"',
+         ["tokenize"] * 3 + ["stats", "train", "average", "decode", "score"]),
+    ],
+)  # fmt: skip
+def test_a_changed_task_file_repeats_what_is_made_of_that_part(recipe, line, repeated):
+    recipe.run()
+    path = recipe.folder.parents[1] / "recipes/tasks/lid.yaml"
+    key = line.split(":")[0]
+    path.write_text(re.sub(rf"(?m)^{key}:.*(\n[ -].*)*", lambda _: line, path.read_text(), count=1))
+    assert names(recipe.run()[2]) == repeated
+
+
 def test_a_removed_marker_repeats_its_stage_and_what_builds_on_it(recipe):
     recipe.run()
     (recipe.folder / "exp/pretrain_default/decode/one_test/.done7").unlink()

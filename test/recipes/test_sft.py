@@ -54,6 +54,16 @@ def test_the_fine_tuning_follows_its_config_and_the_pre_trained_model_alone(reci
     assert names(recipe.run("--stop_stage", "6")[2]) == ["stats", "train", "average", "train", "average"]
 
 
+def test_other_phrasings_of_a_task_make_other_dialogues(recipe):
+    configure_chat(recipe)
+    recipe.run()
+    path = recipe.folder.parents[1] / "recipes/tasks/lid.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("'The language is {label}.'", "'It is the language {label}.'"))
+    assert path.read_text() != text
+    assert names(recipe.run()[2]) == CHAT + ["answer", "score"]
+
+
 def test_without_the_fine_tuning_all_else_runs(recipe):
     configure_chat(recipe)
     assert names(recipe.run("--skip_sft", "true")[2]) == WHOLE
