@@ -121,8 +121,9 @@ if [[ -z $eval_model ]] && begin 2 "$tokenizer" "tokenizer" "$tokenizer_part" $(
     qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" --out "$tokenizer"
     finish
 fi
+forms=$(task_json prompt target optional kinds)
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
-    if begin 2 "$tokens/$set" "tags and tokens of $set" "$tasks" "$feats/$set/.done1" "$tokenizer"/*; then
+    if begin 2 "$tokens/$set" "tags and tokens of $set" "$tasks|$forms" "$feats/$set/.done1" "$tokenizer"/*; then
         qwen-audio tokenize "$feats/$set" "$tokens/$set" --tokenizer "$tokenizer" ${tasks:+--tasks $tasks}
         finish
     fi
@@ -156,9 +157,9 @@ if asked_for 7 && [[ -n $inference_config && -z $eval_model ]]; then  # what oth
         [[ ! -d $name ]] || config_json "$inference_config" beam_size ctc_weight length_bonus max_new_tokens tasks > "$name/decode.yaml"
     done
 fi
-undecoded=()
+undecoded=() longest=$(task_json max_new_tokens)
 for set in "${test[@]}"; do
-    if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)" "$made" "$tokens/$set/.done2" $inference_config; then
+    if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)|$longest" "$made" "$tokens/$set/.done2" $inference_config; then
         undecoded+=("$tokens/$set")
         put_off
     fi
@@ -179,7 +180,7 @@ fi
 has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 ]] || echo true)
 [[ -z $has_chat ]] || answer
 
-if begin 8 "$model" "score" "$whisper|$tasks" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
+if begin 8 "$model" "score" "$whisper|$(task_json metrics baseline)|${SPICE_JARS:-}|$(command -v java || true)" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
     [[ $whisper != tools/* ]] || whisper=$root/$whisper
     qwen-audio score --results "$results" ${train:+--train "${train[@]/#/$feats/}"} --about "$expdir/times.json" --made_by "$(made_by)" \
         --decoded $decoded --tasks $tasks \
