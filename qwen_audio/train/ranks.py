@@ -3,10 +3,15 @@
 import atexit
 import gc
 import os
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+# for what rank 0 does alone, such as filling a frame cache; torch's 10 minutes (NCCL) would end the run, and torchrun
+# ends it at once where a rank has died
+PATIENCE = timedelta(days=1)
 
 
 class Ranks:
@@ -30,7 +35,8 @@ class Ranks:
 
     def start_group(self, **options) -> None:
         """Meet the other processes, and leave them when this one ends; ``options`` are torch's."""
-        dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo", **options)
+        backend = "nccl" if self.device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE, **options)
         atexit.register(leave_group)
 
     def sum_(self, tensor: Tensor) -> None:

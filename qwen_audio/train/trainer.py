@@ -231,6 +231,7 @@ class Trainer:
             tensors = checkpoint.model_tensors(self.model)
             checkpoint.save(self.output_dir, done, tensors, optimizer, state)
             checkpoint.tidy(self.output_dir, self.config["keep_checkpoints"])
+        self.ranks.first(None)  # the others wait here: groups that DeepSpeed makes give up after 10 minutes
 
     def _resume(self) -> int:
         """Load the last checkpoint. Returns: steps done."""

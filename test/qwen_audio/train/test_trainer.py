@@ -15,6 +15,7 @@ sys.path.insert(0, str(TEST))
 from toy_run import toy_config, toy_trainer, write_toy_sets
 
 from qwen_audio.data.token_set import TokenSet
+from qwen_audio.train import checkpoint
 from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.log import read_log
 
@@ -90,6 +91,16 @@ def test_two_processes_train_as_one_and_one_goes_on_where_two_stopped(tmp_path, 
     went_on = run(tmp_path / "two", sets, **options)
     for name, tensor in one.items():
         torch.testing.assert_close(went_on[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_all_ranks_meet_when_one_has_written_a_checkpoint(tmp_path, sets, monkeypatch):
+    """In their own group: another, such as DeepSpeed's, gives up while a large model is written."""
+    trainer, calls = toy_trainer(tmp_path, sets, toy_config(2)), []
+    write, meet = checkpoint.save, trainer.ranks.first
+    monkeypatch.setattr(checkpoint, "save", lambda *args: (calls.append("written"), write(*args)))
+    monkeypatch.setattr(trainer.ranks, "first", lambda value: (calls.append("met"), meet(value))[1])
+    trainer.run()
+    assert calls == ["written", "met"]
 
 
 def test_a_finished_run_does_nothing_more(tmp_path, sets):
