@@ -1,6 +1,7 @@
 """AudioLLMTask: the model as an ESPnet2 task, for ESPnet's own commands and for ESPnet3."""
 
 import argparse
+import functools
 import json
 from collections.abc import Callable, Sequence
 
@@ -107,11 +108,16 @@ class AudioLLMTask(AbsTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> AudioLLM:
-        """The model of ``args``: the keys of qwen_audio/config.py, ``tokenizer``, ``tasks`` and ``ctc_tokens``."""
+        """The model of ``args``: the keys of qwen_audio/config.py, ``tokenizer``, ``tasks`` and ``ctc_tokens``.
+
+        Its statistics are numbers, as ESPnet's reporter wants them, with the loss of each task by name.
+        """
         keys = [*SLOTS, *(f"{slot}_conf" for slot in SLOTS), "freeze_param"]
         config = with_all_keys({key: getattr(args, key) for key in keys})
         check_config(config)
-        return build_model(config, Tokenizer(args.tokenizer), args.ctc_tokens, max(len(args.tasks), 1))
+        model = build_model(config, Tokenizer(args.tokenizer), args.ctc_tokens, max(len(args.tasks), 1))
+        model.register_forward_hook(functools.partial(_name_tasks, tuple(args.tasks)))
+        return model
 
     @classmethod
     def build_optimizers(
@@ -119,3 +125,11 @@ class AudioLLMTask(AbsTask):
     ) -> list[torch.optim.Optimizer]:
         """AdamW with the parameter groups of qwen_audio/train/optim.py."""
         return [build_optimizer(model, with_defaults({key: getattr(args, key) for key in OPTIMIZER_KEYS}))]
+
+
+def _name_tasks(tasks: Sequence[str], model: AudioLLM, inputs: tuple, output: tuple) -> tuple:
+    """A forward hook that puts ``loss_TASK`` in the place of the sums over tasks; NaN where a batch has none of it."""
+    loss, stats, weight = output
+    stats = dict(stats)
+    mean = stats.pop("task_loss_sum") / stats.pop("task_tokens")
+    return loss, stats | {f"loss_{task}": value for task, value in zip(tasks, mean)}, weight
