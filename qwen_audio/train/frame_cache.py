@@ -71,7 +71,6 @@ def fill(
     _check(model, config)
     dtype, folder = DTYPES[config["train_dtype"]], Path(folder)
     own = folder / part_key(model, config)
-    model.to(ranks.device)
     width = model.decoder.hidden_size
     if ranks.rank == 0:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,6 +150,8 @@ def _compute(
 ) -> None:
     was_training = model.training
     model.eval()
+    for slot in PART:  # the LLM comes to the device quantised or in train_dtype, for which this is too early
+        getattr(model, slot).to(ranks.device)
     for batch in progress(_batches(missing), None, "frames of the frozen encoder, batches"):
         clips = [read_clip(data, spec, samples) for data, spec, samples in batch]
         contents = [content_of(clip) for clip in clips]

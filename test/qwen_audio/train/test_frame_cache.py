@@ -101,6 +101,20 @@ def test_a_batch_knows_the_positions_of_its_longest_row(model, sft_config, dialo
     assert read[::2] == read[1::2] and len(set(read)) > 2
 
 
+def test_only_what_computes_the_frames_is_moved_to_the_device(
+    model, sft_config, dialogues, tmp_path, monkeypatch
+):
+    """A float32 LLM may not fit there."""
+    moved = []
+    for name, part in model.named_children():
+        monkeypatch.setattr(part, "to", lambda device, name=name: moved.append((name, str(device))))
+        monkeypatch.setattr(
+            part, "_apply", lambda *_, name=name, **__: moved.append((name, "with the model"))
+        )
+    fill(model, every(TokenSet(dialogues)), sft_config(frame_cache=CACHED), tmp_path / "cache", Ranks("cpu"))
+    assert moved == [("frontend", "cpu"), ("encoder", "cpu"), ("adapter", "cpu")]
+
+
 def test_each_audio_is_encoded_once_and_never_again(model, encodings, sft_config, dialogues, tmp_path):
     config, data = sft_config(frame_cache=CACHED), TokenSet(dialogues)
     copy = tmp_path / "copy.wav"
