@@ -45,7 +45,7 @@ class AudioLLM(AbsESPnetModel):
         """
         features, lengths = self.frontend(speech, speech_lengths)
         if self.specaug is not None and self.training:
-            features, lengths = self.specaug(features, lengths)
+            features, _ = self.specaug(features, lengths.cpu())  # one wait: time warp reads clip after clip
         hidden, lengths, _ = self.encoder(features, lengths)
         return hidden, lengths
 
@@ -68,7 +68,9 @@ class AudioLLM(AbsESPnetModel):
         ``longest``: as of ``forward``.
         """
         inputs = self.decode_inputs(text, text_lengths, frames, frame_lengths, longest)
-        hidden, _ = self.decoder(inputs.embeddings, inputs.mask, inputs.positions, memory=inputs.memory)
+        # padding stands after all that counts, so that causal attention without a mask, the faster, never reads it
+        padded = (None, None) if inputs.memory is None else (inputs.mask, inputs.positions)
+        hidden, _ = self.decoder(inputs.embeddings, *padded, memory=inputs.memory)
         before = places // text.shape[1] * hidden.shape[1] + inputs.starts.flatten()[places] - 1
         logits = self.decoder.logits(hidden.flatten(0, 1).index_select(0, before))  # the vocabulary is large
         return torch.nn.functional.cross_entropy(logits.float(), text.flatten()[places], reduction="none")

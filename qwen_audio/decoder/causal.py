@@ -121,8 +121,8 @@ class CausalDecoder(torch.nn.Module):
     def forward(
         self,
         embeddings: Tensor,
-        attention_mask: Tensor,
-        position_ids: Tensor,
+        attention_mask: Tensor | None,
+        position_ids: Tensor | None,
         cache=None,
         use_cache=False,
         memory=None,
@@ -130,7 +130,8 @@ class CausalDecoder(torch.nn.Module):
         """Run the language model.
 
         Shapes: embeddings (B, L, E), attention_mask (B, L_past + L) 1 = real, position_ids (B, L)
-        -> hidden (B, L, E), cache. ``memory`` is that of ``join``: None, unless a subclass reads audio so.
+        -> hidden (B, L, E), cache. Without mask and positions all positions are real, from the first on.
+        ``memory`` is that of ``join``: None, unless a subclass reads audio so.
         """
         body = self.body()
         with attention_kernel(body, embeddings):

@@ -13,12 +13,15 @@ CHUNK = 30 * SAMPLE_RATE  # samples; Whisper fills shorter clips up with silence
 
 
 @functools.lru_cache
-def mel_filters(n_mels: int) -> Tensor:
-    """Slaney-normalised mel filters, (n_mels, N_FFT // 2 + 1), as Whisper's feature extractor uses."""
+def mel_filters(n_mels: int, device: torch.device) -> Tensor:
+    """Slaney-normalised mel filters, (n_mels, N_FFT // 2 + 1), as Whisper's feature extractor uses.
+
+    Kept for each device: a copy in every step would wait for it.
+    """
     from transformers.audio_utils import mel_filter_bank
 
     bank = mel_filter_bank(N_FFT // 2 + 1, n_mels, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, "slaney", "slaney")
-    return torch.from_numpy(bank.T).float()
+    return torch.from_numpy(bank.T).float().to(device)
 
 
 def num_frames(samples, round_up: bool = False):
@@ -63,7 +66,7 @@ def log_mel(
     window = torch.hann_window(N_FFT, device=wave.device)
     spectrum = torch.stft(wave, N_FFT, HOP, window=window, center=False, return_complex=True)
     power = spectrum.abs() ** 2
-    mel = mel_filters(n_mels).to(wave.device) @ power
+    mel = mel_filters(n_mels, wave.device) @ power
     log = mel.clamp(min=1e-10).log10()
     at = torch.arange(log.shape[2], device=wave.device)
     peak = log.masked_fill((at >= heard[:, None])[:, None], -10.0).amax(dim=(1, 2), keepdim=True)

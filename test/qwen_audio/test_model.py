@@ -23,6 +23,13 @@ def both_losses(model):
     model.loss_weights = {"lm": 1.0, "ctc": 0.3}
 
 
+class Elsewhere(torch.Tensor):
+    """A tensor that takes itself to be on another device."""
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
 def losses_by_hand(model, batch, row: int) -> torch.Tensor:
     """Negative log probability of a row's tokens after the first, without padding or splice: (L - 1,)."""
     n, ids = batch["speech_lengths"][row], batch["text"][row, : batch["text_lengths"][row]]
@@ -210,6 +217,38 @@ def test_the_decoder_reads_as_many_positions_as_the_batch_says_without_asking_th
     hook.remove()
     assert read == [max(positions), max(positions), max(positions) + 3] and exact == asked
     torch.testing.assert_close(more, exact, atol=1e-5, rtol=1e-5)
+
+
+def test_a_padded_batch_needs_no_mask_and_gives_the_losses_of_one(model, make_batch):
+    """With a mask attention loses its fastest kernels, and a GPU waits to see whether it hides anything."""
+    batch, seen = make_batch(ROWS), []
+    text, lengths = batch["text"], batch["text_lengths"]
+    frames = model.encode(batch["speech"], batch["speech_lengths"])
+    forward = model.decoder.forward
+
+    def masked(embeddings, *given, memory):
+        seen.extend(given)
+        inputs = model.decode_inputs(text, lengths, *frames)
+        return forward(embeddings, inputs.mask, inputs.positions, memory=memory)
+
+    losses = model.token_losses(text, lengths, *frames, batch["loss_places"])
+    model.decoder.forward = masked
+    expected = model.token_losses(text, lengths, *frames, batch["loss_places"])
+    del model.decoder.forward
+    assert seen == [None, None]
+    torch.testing.assert_close(losses, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_time_warp_finds_the_lengths_of_clips_on_the_cpu(tiny_model, make_batch):
+    """It reads them one by one, each of which a GPU would be waited for."""
+    model = tiny_model(
+        specaug="specaug", specaug_conf={"time_warp_window": 5, "time_mask_width_range": [0, 5]}
+    )
+    batch, seen = make_batch(ROWS), []
+    model.specaug.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    lengths = batch["speech_lengths"].as_subclass(Elsewhere)
+    _, kept = model.hear(batch["speech"], lengths)
+    assert type(seen[0]) is torch.Tensor and type(kept) is Elsewhere
 
 
 @pytest.mark.parametrize("weights", [{"lm": 1.0}, {"lm": 1.0, "ctc": 0.5, "timestamp": 0.5}])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from transformers import WhisperFeatureExtractor
 
-from qwen_audio.frontend.log_mel import LogMel, log_mel
+from qwen_audio.frontend.log_mel import LogMel, log_mel, mel_filters
 
 LENGTHS = [1, 100, 159, 160, 201, 399, 400, 1600, 16000, 16001, 16041, 16159, 50007]
 LONG = [479840, 479999, 480000]
@@ -25,6 +25,13 @@ def whisper(wave: torch.Tensor, n_mels: int = 80) -> torch.Tensor:
 
 def alone(wave: torch.Tensor, n_mels: int = 80) -> torch.Tensor:
     return log_mel(wave[None], torch.tensor([len(wave)]), n_mels)[0][0]
+
+
+def test_the_mel_filters_are_brought_to_a_device_once(monkeypatch):
+    alone(clip(1600))
+    monkeypatch.setattr(torch, "from_numpy", None)
+    assert mel_filters(80, torch.device("cpu")) is mel_filters(80, torch.device("cpu"))
+    assert mel_filters(80, torch.device("cpu")).shape == (80, 201) and alone(clip(1600)).shape == (10, 80)
 
 
 @pytest.mark.parametrize("samples", LENGTHS + LONG)
