@@ -149,25 +149,9 @@ def check_config(config: dict) -> None:
         for inner in config[key]:
             if inner not in DEFAULTS[key]:
                 raise ValueError(f"{key}.{inner}: no such option{nearest(inner, DEFAULTS[key])}")
-    for inner in config["speed_perturb"]:
-        if inner not in SPEED_KEYS:
-            raise ValueError(f"speed_perturb.{inner}: no such option{nearest(inner, SPEED_KEYS)}")
+    _check_speed(config["speed_perturb"])
     for i, phase in enumerate(config["phases"]):
-        if not isinstance(phase, dict):
-            raise ValueError(f"phases[{i}] is {phase!r}; write {{{': ..., '.join(PHASE_KEYS)}: ...}}")
-        for key in phase:
-            if key not in PHASE_KEYS:
-                raise ValueError(f"phases[{i}].{key}: no such key{nearest(key, PHASE_KEYS)}")
-        if not isinstance(phase.get("steps"), int) or phase["steps"] < 1:
-            raise ValueError(f"phases[{i}].steps is {phase.get('steps')!r}; write a whole number from 1 on")
-        for term, weight in phase.get("loss_weights", {}).items():
-            if term not in LOSSES:
-                raise ValueError(f"phases[{i}].loss_weights.{term}: no such loss{nearest(term, LOSSES)}")
-            slot = LOSSES[term]
-            if weight and not _has_loss(slot, config[slot]):
-                need = {"ctc": "a ctc component", "timestamp_head": "a timestamp head that is trained"}[slot]
-                mend = {"ctc": "embedding", "timestamp_head": "ctc"}[slot]
-                raise ValueError(f"phases[{i}].loss_weights.{term} needs {need}; write {slot}: {mend}")
+        _check_phase(f"phases[{i}]", phase, config)
     for slot in SLOTS:
         name, options = config[slot], config[f"{slot}_conf"]
         if name is None:
@@ -176,6 +160,55 @@ def check_config(config: dict) -> None:
             continue
         component_class(slot, name)
         check_options(slot, name, options, set(GIVEN.get(slot, ())))
+
+
+def _check_speed(options: dict) -> None:
+    for key in options:
+        if key not in SPEED_KEYS:
+            raise ValueError(f"speed_perturb.{key}: no such option{nearest(key, SPEED_KEYS)}")
+    if not options:
+        return
+    factors, tasks = (options.get(key) for key in SPEED_KEYS)
+    if not isinstance(factors, list) or not factors or not all(_is_amount(v) and v for v in factors):
+        raise ValueError(
+            f"speed_perturb.factors is {factors!r}; write speeds above 0, such as [0.9, 1.0, 1.1]"
+        )
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        raise ValueError(f"speed_perturb.tasks is {tasks!r}; write a list of tasks, such as [asr, s2tt]")
+
+
+def _check_phase(place: str, phase: dict, config: dict) -> None:
+    if not isinstance(phase, dict):
+        raise ValueError(f"{place} is {phase!r}; write {{{': ..., '.join(PHASE_KEYS)}: ...}}")
+    for key in phase:
+        if key not in PHASE_KEYS:
+            raise ValueError(f"{place}.{key}: no such key{nearest(key, PHASE_KEYS)}")
+    if not isinstance(phase.get("steps"), int) or phase["steps"] < 1:
+        raise ValueError(f"{place}.steps is {phase.get('steps')!r}; write a whole number from 1 on")
+    weights = phase.get("loss_weights") or {}
+    if not isinstance(weights, dict):
+        raise ValueError(
+            f"{place}.loss_weights is {weights!r}; write {{{', '.join(f'{t}: ...' for t in LOSSES)}}}"
+        )
+    for term, weight in weights.items():
+        if term not in LOSSES:
+            raise ValueError(f"{place}.loss_weights.{term}: no such loss{nearest(term, LOSSES)}")
+        if not _is_amount(weight):
+            raise ValueError(f"{place}.loss_weights.{term} is {weight!r}; write a number from 0 on")
+        slot = LOSSES[term]
+        if weight and not _has_loss(slot, config[slot]):
+            need = {"ctc": "a ctc component", "timestamp_head": "a timestamp head that is trained"}[slot]
+            mend = {"ctc": "embedding", "timestamp_head": "ctc"}[slot]
+            raise ValueError(f"{place}.loss_weights.{term} needs {need}; write {slot}: {mend}")
+    if weights and not any(weights.values()):
+        raise ValueError(
+            f"{place}.loss_weights are {weights}; give one loss a weight above 0 (lm: 1 by default)"
+        )
+
+
+def _is_amount(value: object) -> bool:
+    """Whether it is a number from 0 on."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
 def _has_loss(slot: str, name: str | None) -> bool:

@@ -29,7 +29,7 @@ from qwen_audio.data.packing import (
     pack_evenly,
 )
 from qwen_audio.data.permutation import choose, key, permute
-from qwen_audio.data.task_weights import head, plan_weights
+from qwen_audio.data.task_weights import check_name, head, plan_weights
 from qwen_audio.data.token_set import TokenSet, task_list
 
 WINDOW = 16  # batches per window; with 32 clips of 1 to 10 s a batch 4 % is padding (1: 40, 4: 15, 64: 1 %)
@@ -57,7 +57,7 @@ class BatchPlan:
             and word times must.
 
     Raises:
-        ValueError: for a weight of what is no task, or a row above the budget (named).
+        ValueError: for a weight or a changed speed of what is no task, or a row above the budget (named).
     """
 
     def __init__(
@@ -82,6 +82,9 @@ class BatchPlan:
         }
         self._rows = {task: [data.rows_of(task) for data in self.sets] for task in self.tasks}
         self._counts = {task: sum(map(len, rows)) for task, rows in self._rows.items()}
+        for name in changing:
+            if not any(name in (task, head(task)) for task in self.tasks):
+                check_name(f"speed_perturb.tasks has {name!r}", name, self._counts)
         hours = {task: self._hours(task) for task in self.tasks}
         self._weights, self._left_out = plan_weights(phases, hours, self._counts, task_temperature)
         self._ends = list(

@@ -105,7 +105,7 @@ def phase_weights(
                 f"phases[{number}].task_weights.{task} is {weight}; write a weight above 0, or none"
             )
     for task in missing:
-        _check_name(f"phases[{number}].task_weights.{task}", task, counts)
+        check_name(f"phases[{number}].task_weights.{task}", task, counts)
     drawn = {task: weight for task, weight in weights.items() if weight and task not in missing}
     if not drawn and not missing:
         raise ValueError(f"phases[{number}].task_weights are all zero; give one task a weight above 0")
@@ -113,7 +113,7 @@ def phase_weights(
     return {task: weight / total for task, weight in drawn.items()}, missing
 
 
-def _check_name(key: str, name: str, counts: dict[str, int]) -> None:
+def check_name(key: str, name: str, counts: dict[str, int]) -> None:
     """Raises: ValueError if ``name``, of which there are no examples, can have none in any sets."""
     tasks = load_tasks()
     source, _, task = name.partition("/")

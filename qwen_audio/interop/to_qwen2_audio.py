@@ -125,7 +125,8 @@ def _plain(config: dict, leave_out: list[str]) -> dict:
     for slot in leave_out:
         config |= {slot: None, f"{slot}_conf": {}}
         for phase in config["phases"]:
-            phase.get("loss_weights", {}).pop(TERMS[slot], None)
+            if weights := phase.get("loss_weights"):
+                phase["loss_weights"] = {term: w for term, w in weights.items() if w and term != TERMS[slot]}
     return config
 
 

@@ -139,6 +139,16 @@ MISTAKES = [
     ("train_dtype: bfloat", "train_dtype: 'bfloat' is no choice; did you mean 'bfloat16'"),
     ("batch_conf: {max_second: 3}", "batch_conf.max_second: no such option; did you mean 'max_seconds'"),
     ("speed_perturb: {factor: [1.1]}", "speed_perturb.factor: no such option; did you mean 'factors'"),
+    (
+        "speed_perturb: {tasks: [asr]}",
+        r"speed_perturb.factors is None; write speeds above 0, such as \[0.9, 1.0",
+    ),
+    (
+        "speed_perturb: {factors: [0, 1], tasks: [asr]}",
+        r"speed_perturb.factors is \[0, 1\]; write speeds above 0",
+    ),
+    ("speed_perturb: {factors: [1.1]}", "speed_perturb.tasks is None; write a list of tasks, such as"),
+    ("speed_perturb: {factors: [1.1], tasks: asr}", "speed_perturb.tasks is 'asr'; write a list of tasks"),
     ("phases: []", "phases is empty; write at least one"),
     ("phases: [{step: 3}]", r"phases\[0\].step: no such key; did you mean 'steps'"),
     ("phases: [{steps: 3}, {steps: 0}]", r"phases\[1\].steps is 0; write a whole number from 1 on"),
@@ -149,6 +159,16 @@ MISTAKES = [
         "phases: [{steps: 3, loss_weights: {cct: 1}}]",
         r"phases\[0\].loss_weights.cct: no such loss; did you mean 'ctc'",
     ),
+    ("phases: [{steps: 3, loss_weights: {lm: 0}}]", r"phases\[0\].loss_weights are {'lm': 0}; give one loss"),
+    (
+        "phases: [{steps: 3, loss_weights: {lm: -1}}]",
+        r"phases\[0\].loss_weights.lm is -1; write a number from 0",
+    ),
+    (
+        "phases: [{steps: 3, loss_weights: {lm: }}]",
+        r"phases\[0\].loss_weights.lm is None; write a number from 0",
+    ),
+    ("phases: [{steps: 3, loss_weights: 1}]", r"phases\[0\].loss_weights is 1; write \{lm: ..., ctc: ..., "),
     ("phases: [{steps: 3, loss_weights: {ctc: 1}}]", "needs a ctc component; write ctc: embedding"),
     ("freeze_param: decoder", "freeze_param is 'decoder'; write a list"),
     ("adapter_conf:", "adapter_conf is None; write KEY: VALUE lines"),
@@ -167,6 +187,11 @@ def test_a_mistake_names_file_key_value_and_the_nearest(write, text, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_config(path)
     assert "a.yaml" in str(caught.value) or "gone.yaml" in str(caught.value)
+
+
+def test_a_phase_whose_loss_weights_are_left_empty_takes_the_default(write):
+    config = load_config(write(MINIMAL.replace("steps: 3", "steps: 3, loss_weights: ")))
+    assert config["phases"] == [{"steps": 3, "loss_weights": None}]
 
 
 def test_an_override_without_value_is_refused(write):

@@ -190,6 +190,15 @@ def test_only_the_listed_tasks_change_their_speed(sets):
     assert shares == pytest.approx({0.9: 1 / 3, 1.0: 1 / 3, 1.1: 1 / 3}, abs=0.06)
 
 
+def test_the_speed_of_what_is_no_task_is_refused_and_of_a_task_without_examples_is_not(sets):
+    speeds = {"factors": [0.9, 1.1]}
+    make(sets, speed_perturb={**speeds, "tasks": ["lid", "s2tt/en", "template"]})
+    with pytest.raises(
+        ValueError, match="speed_perturb.tasks has 'asrr': there is no such task; did you mean 'asr'"
+    ):
+        make(sets, speed_perturb={**speeds, "tasks": ["lid", "asrr"]})
+
+
 def test_a_task_of_several_languages_shares_its_weight_by_hours():
     hours = {"asr/de": 1.0, "asr/en": 5.0, "asr/fr": 3.0, "lid": 2.0}
     assert spread({"asr": 8, "lid": 1, "asr/en": 2}, hours) == {

@@ -95,7 +95,10 @@ def test_what_it_cannot_express_is_named(trained, tmp_path, keys, fault):
 
 
 def test_a_ctc_component_is_dropped_only_when_asked(trained, tmp_path):
-    phases = [{"steps": 1, "loss_weights": {"lm": 1.0, "ctc": 0.3}}]
+    phases = [
+        {"steps": 1, "loss_weights": weights}
+        for weights in ({"lm": 0, "ctc": 1}, None, {"lm": 1, "ctc": 0.3})
+    ]
     trained(tmp_path / "ours", ctc="embedding", phases=phases)
     search = "beam_size: 2\nctc_weight: 0.3\ntasks:\n  asr: {beam_size: 4, ctc_weight: 0.5}\n"
     (tmp_path / "ours/decode.yaml").write_text(search)
