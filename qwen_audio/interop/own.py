@@ -7,12 +7,15 @@ from pathlib import Path
 from qwen_audio.backbone import resolve
 from qwen_audio.interop.name_map import NameMap
 from qwen_audio.interop.part import Part
+from qwen_audio.interop.shards import NAMES
 from qwen_audio.model_folder import CONFIG, DECODE, RUN, TOKENIZER, WEIGHTS
 
 HOME = "qwen_audio"  # subfolder of an export: a model folder without weights
 SOURCE = "SOURCE.json"  # where imported weights came from, with hashes
 FILES = (CONFIG, RUN, DECODE, SOURCE, TOKENIZER, "encoder", "decoder")  # no logs, checkpoints, decoded text
 PACKED = "model.pth"
+# weights of other frameworks, and copies of the same ones
+UNREAD = ["*.h5", "*.msgpack", "*.ot", "*.onnx*", "*.gguf", "*fp32*", "original/*"]
 AS_THEY_ARE = NameMap({"{rest}": "{rest}"})
 
 
@@ -45,14 +48,27 @@ def read_pack(path: Path) -> Part:
     return Part("ESPnet pack", path, [folder / PACKED], AS_THEY_ARE, {}, home=folder / HOME)
 
 
-def fetch(name: str) -> Path:
-    """The folder ``name``, or that of the hub's model ``name``, downloaded."""
+def fetch(name: str, weights: bool = True) -> Path:
+    """The folder ``name``, or that of the hub's model ``name``, downloaded.
+
+    A hub's repository often holds the same weights several times: those that are not read here stay there, and .bin
+    files too where there are safetensors.
+
+    Args:
+        weights: False leaves them all.
+    """
     folder = Path(resolve(name))
     if folder.is_dir():
         return folder
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(name))
+    plain = [*UNREAD, "*.bin"]
+    if not weights:
+        return Path(snapshot_download(name, ignore_patterns=[*plain, "*.safetensors", "*.pth"]))
+    folder = Path(snapshot_download(name, ignore_patterns=plain))
+    if not any(folder.glob(f"{NAMES[0]}*")):
+        folder = Path(snapshot_download(name, ignore_patterns=UNREAD))
+    return folder
 
 
 def check_apart(source: Path, folder: Path) -> None:
