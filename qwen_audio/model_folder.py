@@ -21,7 +21,6 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
-from qwen_audio.backbone import resolve
 from qwen_audio.model import AudioLLM
 from qwen_audio.registry import SLOTS, component_class
 from qwen_audio.tokenizer import Tokenizer
@@ -49,9 +48,9 @@ def export_model(
     write_run(folder, tokenizer, config, tasks, ctc_tokens)
     (folder / WEIGHTS).unlink(missing_ok=True)
     for slot in backbones(config):
-        from transformers import AutoConfig
+        from qwen_audio.interop.llm import read_shape
 
-        shape = AutoConfig.from_pretrained(resolve(config[f"{slot}_conf"]["model"]))
+        shape = read_shape(config[f"{slot}_conf"]["model"])
         shape.__dict__.pop("quantization_config", None)  # of the file the weights came from; ours are whole
         with _aside(folder / slot) as partial:
             shape.save_pretrained(partial)

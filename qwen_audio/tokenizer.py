@@ -165,9 +165,11 @@ def _piece_bytes(piece: str) -> bytes:
 
 def build_from_hub(model: str, out: str | Path) -> None:
     """Write the tokenizer of LLM ``model`` (hub name or folder) with our special tokens appended into ``out``."""
-    from transformers import AddedToken, AutoTokenizer
+    from transformers import AddedToken
 
-    tokenizer = AutoTokenizer.from_pretrained(resolve(model))
+    from qwen_audio.interop.llm import read_tokenizer
+
+    tokenizer = read_tokenizer(model)
     _add_whisper_times(tokenizer, resolve(model))
     base_size = len(tokenizer)
     known = tokenizer.get_vocab()

@@ -2,13 +2,13 @@
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from qwen_audio.attention import use_grouped_attention
-from qwen_audio.backbone import resolve
 from qwen_audio.decoder.causal import CausalDecoder, initial_rows
 from qwen_audio.decoder.lora import add_lora
 from qwen_audio.decoder.quantize import KINDS
+from qwen_audio.interop.llm import load_llm, read_shape
 from qwen_audio.registry import nearest
 
 
@@ -18,7 +18,7 @@ class HfCausalLm(CausalDecoder):
     Args:
         base_size: the LLM's own tokens; embedding rows past them (some models keep spare ones) are not used.
         new_tokens: tokens appended to the LLM's vocabulary, in order (qwen_audio/tags.py).
-        model: hub name or folder.
+        model: hub name or folder of any causal LM of transformers, or of Qwen's first generation.
         pretrained: load its weights; False starts from random ones of the same shape.
         lora: options of peft.LoraConfig, such as ``{r: 16, lora_alpha: 32}``; the base weights are then
             frozen. By default every linear layer gets an adapter.
@@ -27,7 +27,8 @@ class HfCausalLm(CausalDecoder):
         gradient_checkpointing: recompute activations in the backward pass, for memory.
 
     Raises:
-        ValueError: if ``lora`` holds an option that peft does not have, or ``quantize`` is unknown.
+        ValueError: if ``lora`` holds an option that peft does not have, ``quantize`` is unknown, or ``model`` is a
+            whole Qwen-Audio.
     """
 
     def __init__(
@@ -43,11 +44,7 @@ class HfCausalLm(CausalDecoder):
         super().__init__()
         if quantize is not None and quantize not in KINDS:
             raise ValueError(f"decoder_conf.quantize {quantize!r}{nearest(quantize, KINDS)}")
-        model = resolve(model)
-        if pretrained:
-            self.lm = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-        else:
-            self.lm = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(model))
+        self.lm = load_llm(model) if pretrained else AutoModelForCausalLM.from_config(read_shape(model))
         use_grouped_attention(self.lm)
         base = self.lm.get_input_embeddings().weight
         head = self.lm.get_output_embeddings().weight

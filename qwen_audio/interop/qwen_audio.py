@@ -65,35 +65,15 @@ def read(folder: Path, config: dict) -> Part:
     Raises:
         ValueError: if its config.json lacks a key, or there is no tiktoken file.
     """
-    get = _Keys(folder / "config.json", config)
-    ranks = sorted(folder.glob("*.tiktoken"))
-    if not ranks:
-        raise ValueError(
-            f"{folder} holds no .tiktoken file; fetch the tokenizer of the checkpoint, qwen.tiktoken"
-        )
-    heads = get("num_attention_heads")
-    llm = Qwen2Config(
-        vocab_size=get("vocab_size"),
-        hidden_size=get("hidden_size"),
-        intermediate_size=get("intermediate_size") // 2,  # that of the two halves together
-        num_hidden_layers=get("num_hidden_layers"),
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        max_position_embeddings=get("seq_length"),
-        rms_norm_eps=get("layer_norm_epsilon"),
-        rope_parameters={"rope_type": "default", "rope_theta": float(get("rotary_emb_base"))},
-        tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
+    ranks, llm = ranks_file(folder), llm_shape(folder, config)
     slots = {"decoder": "hf_causal_lm", "decoder_conf": {}}
     if "audio" not in config:
         specials = TEXT_SPECIALS
         return Part(
             "Qwen", folder, weight_files(folder), NameMap(LLM), slots, {"decoder": llm},
-            lambda out: convert(ranks[0], specials, out),
+            lambda out: convert(ranks, specials, out),
         )  # fmt: skip
-    specials = _specials(folder, config, ranks[0])
+    specials = _specials(folder, config, ranks)
     of_audio = _Keys(folder / "config.json", config["audio"], "audio.")
     width = of_audio("n_state")
     encoder = encoder_shape(
@@ -114,9 +94,39 @@ def read(folder: Path, config: dict) -> Part:
     }
     return Part(
         "Qwen-Audio", folder, weight_files(folder), NameMap(LLM | AUDIO), slots,
-        {"encoder": encoder, "decoder": llm}, lambda out: convert(ranks[0], specials, out), place_marks,
+        {"encoder": encoder, "decoder": llm}, lambda out: convert(ranks, specials, out), place_marks,
         [*sorted(load_tasks()), *([DIALOGUES] if _chats(folder) else [])],
     )  # fmt: skip
+
+
+def ranks_file(folder: Path) -> Path:
+    """The tokenizer of the checkpoint in ``folder``. Raises: ValueError if there is none."""
+    found = sorted(folder.glob("*.tiktoken"))
+    if not found:
+        raise ValueError(
+            f"{folder} holds no .tiktoken file; fetch the tokenizer of the checkpoint, qwen.tiktoken"
+        )
+    return found[0]
+
+
+def llm_shape(folder: Path, config: dict) -> Qwen2Config:
+    """The language model of the checkpoint in ``folder``. Raises: ValueError if its config.json lacks a key."""
+    get = _Keys(folder / "config.json", config)
+    heads = get("num_attention_heads")
+    return Qwen2Config(
+        vocab_size=get("vocab_size"),
+        hidden_size=get("hidden_size"),
+        intermediate_size=get("intermediate_size") // 2,  # that of the two halves together
+        num_hidden_layers=get("num_hidden_layers"),
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=get("seq_length"),
+        rms_norm_eps=get("layer_norm_epsilon"),
+        rope_parameters={"rope_type": "default", "rope_theta": float(get("rotary_emb_base"))},
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
 
 
 def _specials(folder: Path, config: dict, ranks: Path) -> list[str]:
