@@ -15,7 +15,7 @@ def attention_kernel(module: nn.Module, hidden: Tensor) -> AbstractContextManage
     """Context for a forward pass of ``module`` over ``hidden`` (B, L, E) with scaled dot product attention.
 
     PyTorch's fused kernel for CPUs is slow backwards on short sequences: in bfloat16, forward and backward of
-    45 positions take 2.4 times as long as with the plain kernel, of 120 positions 1.4 times, of 180 as long
+    45 positions take 2.4 times as long as with the plain kernel, of 120 positions 1.4 times, of 310 half as long
     (tools/bench/attention.py).
     """
     recomputes = getattr(
