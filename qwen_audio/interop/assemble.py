@@ -1,6 +1,7 @@
 """Import: parts of foreign checkpoints become a model folder (qwen_audio/model_folder.py)."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import yaml
@@ -22,14 +23,17 @@ FORMATS = (qwen2_audio, qwen_audio, whisper, causal_lm)
 NEEDED = {"encoder": "a Whisper or an ESPnet encoder", "decoder": "a causal language model"}
 
 
-def recognise(source: str | Path) -> Part:
+def recognise(source: str | Path, target: Path, done: ExitStack) -> Part:
     """What the folder or hub name ``source`` holds, by its config.
+
+    Args:
+        target: the folder to write; a pack is unpacked beside it, until ``done`` closes.
 
     Raises:
         ValueError: if it is none of the known kinds.
     """
     if own.is_pack(Path(source)):
-        return own.read_pack(Path(source))
+        return own.read_pack(Path(source), target, done)
     folder = fetch(str(source))
     if own.matches(folder):
         return own.read(folder)
@@ -67,7 +71,15 @@ def import_model(
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype {dtype!r}{nearest(dtype, DTYPES)}")
-    parts, folder = [recognise(source) for source in sources], Path(folder)
+    folder = Path(folder)
+    with ExitStack() as done:
+        parts = [recognise(source, folder, done) for source in sources]
+        return _assemble(parts, folder, dtype, leave_out, overrides)
+
+
+def _assemble(
+    parts: list[Part], folder: Path, dtype: str, leave_out: list[str], overrides: list[str]
+) -> dict:
     for part in parts:
         check_apart(part.folder, folder)
     folder.mkdir(parents=True, exist_ok=True)

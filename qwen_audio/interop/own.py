@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from qwen_audio.backbone import resolve
@@ -31,15 +32,17 @@ def is_pack(path: Path) -> bool:
     return path.is_file() and path.name.endswith((".tar", ".tar.gz", ".tgz", ".zip"))
 
 
-def read_pack(path: Path) -> Part:
-    """A pack as to_espnet.py writes it.
+def read_pack(path: Path, target: Path, done: ExitStack) -> Part:
+    """A pack as to_espnet.py writes it, unpacked beside ``target``, the folder to write, until ``done`` closes.
 
     Raises:
         ValueError: if it holds no model folder of ours.
     """
     from espnet2.main_funcs.pack_funcs import unpack
 
-    folder = Path(tempfile.mkdtemp(prefix="unpacked_"))
+    target.parent.mkdir(parents=True, exist_ok=True)  # not in /tmp, which may be smaller than the weights
+    scratch = tempfile.TemporaryDirectory(prefix=".unpacked_", dir=target.parent)
+    folder = Path(done.enter_context(scratch))
     unpack(path, folder)
     if not (folder / HOME / RUN).is_file():
         raise ValueError(

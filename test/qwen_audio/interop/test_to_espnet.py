@@ -1,5 +1,6 @@
 import argparse
 import tarfile
+import tempfile
 
 import pytest
 import torch
@@ -38,9 +39,17 @@ def test_espnets_unpack_and_the_task_give_the_model(packed, tmp_path):
     torch.testing.assert_close(outs[1], outs[0], atol=1e-4, rtol=1e-4)
 
 
-def test_imported_again_it_is_bit_identical(packed, tmp_path, same_model):
-    import_model([packed[1]], tmp_path)
-    same_model(tmp_path, packed[0])
+def test_imported_again_it_is_bit_identical_and_nothing_unpacked_is_left(
+    packed, tmp_path, same_model, monkeypatch
+):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    import_model([packed[1]], tmp_path / "models/again")
+    same_model(tmp_path / "models/again", packed[0])
+    with pytest.raises(ValueError, match="fits no tensor"):
+        import_model([packed[1]], tmp_path / "models/again", leave_out=["nothing"])
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["again"]
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_a_pack_that_was_not_made_here_says_so(tmp_path):
@@ -49,3 +58,4 @@ def test_a_pack_that_was_not_made_here_says_so(tmp_path):
         archive.add(tmp_path / "meta.yaml", "meta.yaml")
     with pytest.raises(ValueError, match="other.tar was not packed here; unpack it"):
         import_model([tmp_path / "other.tar"], tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == {"meta.yaml", "other.tar"}
