@@ -52,6 +52,8 @@ def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) ->
     if unknown := sorted(set(leave_out) - set(TERMS)):
         raise ValueError(f"--leave_out {unknown[0]}{nearest(unknown[0], TERMS)}")
     check(built, list(leave_out))
+    if others := heard_otherwise(built.config):
+        print(f"note: Qwen2-Audio hears the end of a clip a little differently: {'; '.join(others)}")
     tensors = {
         name: tensor
         for name, tensor in stored_tensors(source, built).items()
@@ -116,6 +118,18 @@ def check(built: Skeleton, leave_out: list[str]) -> None:
             raise ValueError(
                 f"{slot}: {config[slot]} has no place in Qwen2-Audio; --leave_out {slot} drops it"
             )
+
+
+def heard_otherwise(config: dict) -> list[str]:
+    """The options by which a model hears a clip's end in another way than Qwen2-Audio's processor and encoder."""
+    found, encoder = [], config["encoder_conf"]
+    if not config["frontend_conf"].get("round_up"):
+        found.append("frontend_conf.round_up: false (a begun hop counts as a frame there)")
+    if not encoder.get("pad_to"):
+        found.append("encoder_conf.pad_to: null (its convolutions hear silence after a clip)")
+    elif not encoder.get("hear_padding", True):
+        found.append("encoder_conf.hear_padding: false (its convolutions hear the silence after a clip)")
+    return found
 
 
 def _plain(config: dict, leave_out: list[str]) -> dict:

@@ -94,6 +94,21 @@ def test_what_it_cannot_express_is_named(trained, tmp_path, keys, fault):
     assert not (tmp_path / "theirs").exists()
 
 
+@pytest.mark.parametrize("frontend, encoder, noted", [
+    ({}, {}, ["frontend_conf.round_up: false", "encoder_conf.pad_to: null"]),
+    ({"round_up": True}, {**PADDED, "hear_padding": False}, ["encoder_conf.hear_padding: false"]),
+    ({"round_up": True}, PADDED, []),
+])  # fmt: skip
+def test_what_it_hears_a_little_differently_is_noted(trained, tmp_path, capsys, frontend, encoder, noted):
+    trained(tmp_path / "ours", encoder, frontend_conf=frontend)
+    export(tmp_path / "ours", tmp_path / "theirs")
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert len(said) == bool(noted)
+    assert [
+        note.partition(" (")[0] for line in said for note in line.partition("differently: ")[2].split("; ")
+    ] == noted
+
+
 def test_a_ctc_component_is_dropped_only_when_asked(trained, tmp_path):
     phases = [
         {"steps": 1, "loss_weights": weights}
