@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from qwen_audio.checkout import ROOT
+
 BUILT = "tools/backbones/"
 
 

@@ -9,13 +9,13 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import yaml
 
+from qwen_audio.checkout import RECIPES, need
 from qwen_audio.tags import LANGUAGES
 
-CHAT_DIR = Path(__file__).resolve().parent.parent / "recipes" / "chat"
+CHAT_DIR = RECIPES / "chat"
 CHAT_LANGS = ("en", "zh")
 _TIMED = re.compile(r"\s*(?P<text>[^()]*?)\s*\((?P<start>\d+\.\d\d)-(?P<end>\d+\.\d\d)\)(?:,|$)")
 _COMMA = {"en": ", ", "zh": "、"}
@@ -37,9 +37,9 @@ def names(lang: str) -> dict[str, str]:
     """Label -> its words in ``lang``, of recipes/chat/names.yaml.
 
     Raises:
-        ValueError: two labels have the same words, so that they could not be told apart.
+        ValueError: if it is not there, or two labels have the same words, so that they could not be told apart.
     """
-    path = CHAT_DIR / "names.yaml"
+    path = need(CHAT_DIR / "names.yaml")
     found = yaml.safe_load(path.read_text(encoding="utf-8")).get(lang, {})
     for label, words in found.items():
         twin = next((other for other in found if other != label and found[other] == words), None)

@@ -14,12 +14,13 @@ from pathlib import Path
 import yaml
 
 from qwen_audio.chat_templates import check_apart, check_chat
+from qwen_audio.checkout import RECIPES, need
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, tag
 from qwen_audio.task_fields import KINDS, LANGUAGE, Kind, Maybe, Pieces, spaced_words
 from qwen_audio.task_template import Template
 
-TASKS_DIR = Path(__file__).resolve().parent.parent / "recipes" / "tasks"
+TASKS_DIR = RECIPES / "tasks"
 GROUPS = ("speech", "sound", "music")
 WORDS = "words"
 
@@ -207,9 +208,10 @@ def load_tasks(folder: Path = TASKS_DIR) -> dict[str, TaskSpec]:
     """All tasks by name.
 
     Raises:
-        ValueError: naming the file and the key that is unknown, missing, or no special token.
+        ValueError: if there is no such folder; naming the file and the key that is unknown, missing, or no special
+            token.
     """
-    tasks = {path.stem: _load(path) for path in sorted(Path(folder).glob("*.yaml"))}
+    tasks = {path.stem: _load(path) for path in sorted(need(Path(folder)).glob("*.yaml"))}
     check_apart(tasks)
     return tasks
 

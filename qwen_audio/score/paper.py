@@ -5,9 +5,10 @@ from pathlib import Path
 
 import yaml
 
+from qwen_audio.checkout import RECIPES, need
 from qwen_audio.score.registry import METRICS
 
-PAPER = Path(__file__).resolve().parent.parent.parent / "recipes" / "paper.yaml"
+PAPER = RECIPES / "paper.yaml"
 NOT_PRINTED, ABSENT, CLOSED, UNDEFINED = "–", "absent", "closed data", "undefined"
 
 
@@ -101,9 +102,9 @@ def load_paper(path: Path = PAPER) -> dict[str, list[Block]]:
     """The tables by number: ``"3"``, and of the training without and with SRWT ``"4"`` and ``"5"``.
 
     Raises:
-        ValueError: naming file, table, dataset and key of what does not fit.
+        ValueError: if there is no such file; naming file, table, dataset and key of what does not fit.
     """
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.safe_load(need(path).read_text(encoding="utf-8"))
     columns = {name: _columns(path, name, entry) for name, entry in content["datasets"].items()}
     tables: dict[str, list[Block]] = {}
     for table, blocks in content["tables"].items():

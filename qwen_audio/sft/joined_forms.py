@@ -13,6 +13,7 @@ import yaml
 from qwen_audio.chat_form import ChatForm, parse_form
 from qwen_audio.chat_templates import Alike, alike, plain_word, single_items
 from qwen_audio.chat_values import CHAT_DIR, SPOKEN, say_label
+from qwen_audio.checkout import need
 from qwen_audio.sft.recordings import Recording
 from qwen_audio.tags import UNSPACED
 from qwen_audio.words import split_words
@@ -73,9 +74,9 @@ def joined_forms() -> dict[str, ChatForm]:
     """The forms of recipes/chat/joined.yaml by name.
 
     Raises:
-        ValueError: naming the file and the form that is wrong.
+        ValueError: naming the file that is not there, or file and form that are wrong.
     """
-    path = CHAT_DIR / "joined.yaml"
+    path = need(CHAT_DIR / "joined.yaml")
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
         return {name: parse_form(name, form, KINDS.__getitem__) for name, form in content.items()}
