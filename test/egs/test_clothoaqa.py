@@ -38,6 +38,15 @@ def test_splits_are_the_published_ones_and_names_with_blanks_reach_their_clips(c
     ]
 
 
+def test_a_clip_with_two_blanks_in_its_name_is_found(corpus, tmp_path, local_data):
+    (corpus / "audio_files/Rain, val 01.wav").rename(corpus / "audio_files/Rain,  val 01.wav")
+    table = corpus / "clotho_aqa_val.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("Rain, val", "Rain,  val"), encoding="utf-8")
+    _, _, data = prepare(local_data, corpus, tmp_path)
+    line = (data / "clothoaqa_valid/wav.scp").read_text().splitlines()[0]
+    assert line == f"val-00001-Rain-val-01 {corpus}/audio_files/Rain,  val 01.wav"
+
+
 def test_an_incomplete_split_is_told_with_expected_and_found(corpus, tmp_path, local_data):
     _, printed, _ = prepare(local_data, corpus, tmp_path)
     assert "clotho_aqa_test.csv: incomplete: expected 8514 answers as published, found 12" in printed

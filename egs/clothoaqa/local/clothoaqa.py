@@ -50,7 +50,8 @@ def read_split(table: Path, split: str, clips: dict[str, Path], rejected: Reject
     """
     rows: dict[str, Utterance] = {}
     for line, row in read_columns(table, COLUMNS):
-        name, question, answer = (" ".join(row[column].split()) for column in COLUMNS[:3])
+        name = row[COLUMNS[0]]
+        question, answer = (" ".join(row[column].split()) for column in COLUMNS[1:3])
         place = f"{table.name}:{line}"
         if not question or not answer:
             rejected.append(("answer", place, "empty question or answer"))
