@@ -31,6 +31,11 @@ def test_names_with_blanks_commas_and_quotes_reach_their_recording(corpus, tmp_p
     assert line == f'development-00001-Rain-development-01 {corpus}/development/Rain, "development" 01.wav'
 
 
+def test_an_incomplete_split_is_told_with_expected_and_found(corpus, tmp_path, local_data):
+    _, printed, _ = prepare(local_data, corpus, tmp_path)
+    assert f"{corpus}/evaluation: incomplete: expected 1045 clips as published, found 2" in printed
+
+
 def test_recordings_and_captions_without_each_other_are_listed(corpus, tmp_path, local_data):
     (corpus / 'validation/Rain, "validation" 01.wav').rename(corpus / "validation/other.wav")
     status, _, data = prepare(local_data, corpus, tmp_path)

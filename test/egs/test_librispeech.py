@@ -37,6 +37,11 @@ def test_each_subset_goes_to_its_sets(corpus, tmp_path, local_data):
     assert "not there: train-clean-360, train-other-500, dev-other, test-other" in printed
 
 
+def test_an_incomplete_subset_is_told_with_expected_and_found(corpus, tmp_path, local_data):
+    _, printed, _ = prepare(local_data, corpus, tmp_path)
+    assert f"{corpus}/test-clean: incomplete: expected 2620 utterances as published, found 4" in printed
+
+
 def test_without_a_test_subset_the_error_names_expected_and_found(own, tmp_path, local_data):
     shutil.rmtree(own / "test-clean")
     status, printed, _ = prepare(local_data, own, tmp_path)

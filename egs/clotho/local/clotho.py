@@ -12,11 +12,15 @@ import csv
 import re
 from pathlib import Path
 
-from corpus_reader import names_in, run_reader, sets_there
+from corpus_reader import names_in, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
-SETS = {"train": "development", "valid": "validation", "test": "evaluation"}
+SETS = {  # name: split, clips as published
+    "train": ("development", 3839),
+    "valid": ("validation", 1045),
+    "test": ("evaluation", 1045),
+}
 CAPTIONS = [f"caption_{n}" for n in range(1, 6)]
 LICENCE = """Clotho v2.1 (Drossos et al., 2020). Clips: Freesound licences, per clip in the corpus's
 clotho_metadata_SPLIT.csv. Captions: Tampere University licence, non-commercial research, with attribution.
@@ -25,7 +29,11 @@ clotho_metadata_SPLIT.csv. Captions: Tampere University licence, non-commercial 
 
 def main(args: argparse.Namespace) -> None:
     rejected: Rejected = []
-    sets = {name: read_split(args.corpus, SETS[name], rejected) for name in sets_there(args.corpus, SETS)}
+    sets = {}
+    for name in sets_there(args.corpus, {name: split for name, (split, _) in SETS.items()}):
+        split, published = SETS[name]
+        sets[name] = read_split(args.corpus, split, rejected)
+        tell_size(args.corpus / split, len(sets[name]), published, "clips")
     write_corpus(args.data, "clotho", sets, LICENCE, rejected)
 
 

@@ -11,19 +11,19 @@ reason in data/librispeech_rejected.tsv.
 import argparse
 from pathlib import Path
 
-from corpus_reader import run_reader, tell_test_alone
+from corpus_reader import run_reader, tell_size, tell_test_alone
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
-SUBSETS = (
-    "train-clean-100",
-    "train-clean-360",
-    "train-other-500",
-    "dev-clean",
-    "dev-other",
-    "test-clean",
-    "test-other",
-)
+SUBSETS = {  # utterances as published
+    "train-clean-100": 28539,
+    "train-clean-360": 104014,
+    "train-other-500": 148688,
+    "dev-clean": 2703,
+    "dev-other": 2864,
+    "test-clean": 2620,
+    "test-other": 2939,
+}
 LICENCE = "LibriSpeech (Panayotov et al., 2015; openslr.org/12): CC-BY-4.0.\n"
 
 
@@ -44,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
     sets: dict[str, list[Utterance]] = {} if alone else {"train": [], "valid": []}
     for name in found:
         rows = read_subset(args.corpus / name, rejected)
+        tell_size(args.corpus / name, len(rows), SUBSETS[name])
         if name.startswith("train"):
             sets["train"] += rows
         else:
