@@ -8,7 +8,6 @@ from qwen_audio.data import leak
 from qwen_audio.data.corpus_dir import Utterance, write_set
 from qwen_audio.data.leak import check_leak
 
-
 ENGLISH = {"task": "s2tt", "audio_lang": "es", "text_lang": "en"}
 
 
