@@ -9,6 +9,7 @@ from qwen_audio.align.aligner import Answer, WordAligner
 from qwen_audio.align.match import match_words
 from qwen_audio.align.transcripts import Transcript
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.infer.arguments import check_device
 from qwen_audio.infer.transcribe import load_speech_model
 from qwen_audio.timestamp import head as heads
 from qwen_audio.timestamp.attention import Attended, Attention
@@ -27,7 +28,8 @@ class Model(WordAligner):
         device, dtype: see load_model (qwen_audio/infer/load.py).
 
     Raises:
-        ValueError: if the head cannot time words that it did not write itself, or as load_speech_model.
+        ValueError: if the head cannot time words that it did not write itself, or as check_device and
+            load_speech_model.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Model(WordAligner):
         device: str = "cpu",
         dtype: str = "float32",
     ):
+        check_device(device)
         if nj:
             torch.set_num_threads(nj)
         self.loaded = load_speech_model(model, device, dtype)

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", type=Path, metavar="FILE", help="dialogues without audio to add")
     parser.add_argument("--model", default="", help="llm: name at the endpoint, or a Hugging Face folder")
     parser.add_argument("--endpoint", metavar="URL", help="llm: OpenAI-compatible, up to /v1")
+    parser.add_argument("--device", default="cpu", help="llm: where a folder's runs: cpu, cuda or cuda:N")
     parser.add_argument("--per_minute", type=float, default=60, help="llm: requests to the endpoint at most")
 
 
@@ -69,9 +70,11 @@ def _llm(args: argparse.Namespace) -> Cached:
     if args.endpoint:
         complete = Endpoint(args.endpoint, os.environ.get(KEY_VARIABLE), args.per_minute)
     else:
+        from qwen_audio.infer.arguments import check_device
         from qwen_audio.sft.local_llm import LocalLLM
 
-        complete = LocalLLM(args.model)
+        check_device(args.device)
+        complete = LocalLLM(args.model, args.device)
     return Cached(complete, args.out / "llm_answers")
 
 

@@ -34,11 +34,13 @@ def main(args: argparse.Namespace) -> None:
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} is {getattr(args, name)}; write 1 or more")
 
+    from qwen_audio.infer.arguments import check_device
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.pretrained import load_whisper
     from qwen_audio.timestamp.attention import Attention
     from qwen_audio.timestamp.pick_heads import aas, pick, read_clips
 
+    check_device(args.device)
     whisper, _, name = args.model.partition(":")
     load = load_whisper if whisper == "whisper" and name else load_model
     loaded = load(name if load is load_whisper else args.model, args.device, args.dtype)

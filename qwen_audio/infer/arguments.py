@@ -28,11 +28,23 @@ def add_place_arguments(parser: argparse.ArgumentParser, dtype: str = "float32")
 
 
 def place_of(args: argparse.Namespace) -> dict:
-    """Those arguments, as load_model names them; ``auto`` is resolved."""
+    """Those arguments, as load_model names them; ``auto`` is resolved. Raises: ValueError as ``check_device``."""
     from qwen_audio.build import fast_dtype
 
+    check_device(args.device)
     dtype = fast_dtype(args.device) if args.dtype == AUTO else args.dtype
     return {"device": args.device, "dtype": dtype, "quantize": args.quantize}
+
+
+def check_device(device: str) -> None:
+    """Raises: ValueError if the device of ``--device`` is not there; asked before a model is loaded."""
+    import torch
+
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"--device {device}: {reason}; write cpu, cuda or cuda:N") from None
 
 
 def label_of(args: argparse.Namespace) -> str:

@@ -11,15 +11,16 @@ class LocalLLM:
 
     Args:
         model: folder or hub name.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
         ValueError: the model cannot be read, or its tokenizer has no chat template.
     """
 
-    def __init__(self, model: str):
+    def __init__(self, model: str, device: str = "cpu"):
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(model)
-            self.model = AutoModelForCausalLM.from_pretrained(model, dtype="auto").eval()
+            self.model = AutoModelForCausalLM.from_pretrained(model, dtype="auto").eval().to(device)
         except (OSError, ValueError) as error:
             fault = " ".join(str(error).split())
             raise ValueError(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from qwen_audio.cli import run
 from qwen_audio.infer.arguments import add_place_arguments, check_names, label_of
 
 
@@ -23,3 +24,25 @@ def test_sets_of_one_name_cannot_be_told_apart_in_the_output():
     check_names([Path("a/one"), Path("a/two")])
     with pytest.raises(ValueError, match="--sets a/one b/one: two have the same name; take two calls"):
         check_names([Path("a/one"), Path("b/one")])
+
+
+DEVICE = "cuda:99"  # no machine has so many
+COMMANDS = {
+    "answer": ["--model", "exp", "--sets", "dialogues", "--output", "out"],
+    "ask": ["exp", "What is said?"],
+    "chat": ["exp"],
+    "serve": ["exp"],
+    "decode": ["--model", "exp", "--output", "out", "--language", "en", "--audio", __file__],
+    "pick_heads": ["--model", "exp", "--set", "dump"],
+    "align": ["--data", "data", "--aligner", "model", "--model", "exp"],
+    "make_sft": ["--data", "dump", "--out", "out", "--source", "llm", "--model", "llm"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_device_that_is_not_there_is_told_before_a_model_is_loaded(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dialogues").mkdir()
+    (tmp_path / "dialogues" / "dialogues.jsonl").write_text("")
+    with pytest.raises(SystemExit, match=f"--device {DEVICE}: [^\n]+; write cpu, cuda or cuda:N$"):
+        run(name, [*COMMANDS[name], "--device", DEVICE])

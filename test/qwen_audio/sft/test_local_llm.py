@@ -36,6 +36,11 @@ def test_the_seed_of_a_request_decides_and_the_random_state_outside_stays(tiny_l
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_the_model_runs_on_the_device_that_is_named(tiny_llm):
+    assert LocalLLM(str(tiny_llm)).model.device.type == "cpu"
+    assert LocalLLM(str(tiny_llm), "meta").model.device.type == "meta"
+
+
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(ValueError, match="is no Hugging Face model.*for an endpoint add --endpoint"):
         LocalLLM(str(tmp_path))
