@@ -17,13 +17,6 @@ leave_out() {  # what differs without $without: the task weights, the tokens, an
     skip_sft=true word_heads=''
 }
 
-other_tests() {  # the test sets that hold more than $without
-    local set
-    for set in "${test[@]}"; do
-        if grep -qv "\"task\": \"$without\"" "$feats/$set/examples.jsonl"; then echo "$set"; fi
-    done
-}
-
 compare() {
     "$root/recipes/audio_llm.sh" "${given[@]}" --ablate '' --without "$ablate" --whisper none
     if begin 8 "${model}_no_$ablate/report" "report with and without $ablate" "" "$model/.done8" "${model}_no_$ablate/.done8"; then

@@ -115,12 +115,11 @@ for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
     fi
 done
 
-[[ -z $without ]] || mapfile -t test < <(other_tests)
-
 if [[ -z $eval_model ]] && begin 2 "$tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}"); then
     qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" --out "$tokenizer"
     finish
 fi
+[[ -z $tasks ]] || keep_sets_of_tasks
 forms=$(task_json prompt target optional kinds)
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
     if begin 2 "$tokens/$set" "tags and tokens of $set" "$tasks|$forms" "$feats/$set/.done1" "$tokenizer"/*; then

@@ -124,6 +124,25 @@ known, corpora = json.load(open("data/sets.json")), sys.argv[2].split()
 print(*[name for name in known[sys.argv[1]] if name.startswith(tuple(c + "_" for c in corpora))])' "$1" "$corpora"
 }
 
+keep_sets_of_tasks() {  # of the arrays train, valid and test, where they are prepared: the sets with an example of $tasks
+    local kind set kept
+    for kind in train valid test; do
+        local -n sets=$kind
+        kept=()
+        for set in "${sets[@]}"; do
+            if [[ ! -f $feats/$set/examples.jsonl ]] ||
+                grep -qE "\"task\": \"($(xargs <<< "$tasks" | tr ' ' '|'))\"" "$feats/$set/examples.jsonl"; then
+                kept+=("$set")
+            else
+                log "$set has no example of $tasks: left out"
+            fi
+        done
+        ((${#kept[@]} || !${#sets[@]})) || [[ $kind == valid ]] ||
+            die "no $kind set has an example of $tasks; name other --tasks, or other sets"
+        sets=("${kept[@]}")
+    done
+}
+
 done_files() {  # done_files STAGE FOLDER SET...: the markers of that stage for these sets
     local set
     for set in "${@:3}"; do echo "$2/$set/.done$1"; done

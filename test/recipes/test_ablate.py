@@ -54,6 +54,25 @@ def test_a_test_set_of_that_task_alone_is_left_out(recipe):
     assert decoded == ["dump/tokens_no_srwt/my_test"]
 
 
+def test_sets_without_an_example_of_the_tasks_are_left_out_and_named(recipe):
+    for name in ("my_train", "my_only_train", "my_only_valid", "my_test", "my_only"):
+        (recipe.folder / "data" / name).mkdir(parents=True)
+        (recipe.folder / "data" / name / "wav.scp").write_text("a a.flac\n")
+    own = ["--train_set", "my_train my_only_train", "--valid_set", "my_only_valid"]
+    own += ["--test_sets", "my_test my_only"]
+    status, output, called = recipe.run(*own, "--tasks", "asr lid")
+    assert status == 0, output
+    assert [line.split()[1] for line in called if line.startswith("tokenize ")] == [
+        "dump/raw/my_train",
+        "dump/raw/my_test",
+    ]
+    assert "my_only_valid has no example of asr lid: left out" in output
+    (train,) = [line for line in called if line.startswith("train ")]
+    assert "--train dump/tokens/my_train --valid --output" in train
+    status, output, called = recipe.run(*own, "--tasks", "lid")
+    assert status != 0 and called == [] and "no train set has an example of lid; name other" in output
+
+
 @pytest.mark.parametrize(
     "args, message",
     [(["--ablate", "lid"], "--ablate is 'lid'"), (["--without", "asr", "--tasks", "asr"], "leaves no task")],
