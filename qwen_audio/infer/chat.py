@@ -84,6 +84,10 @@ class ChatSession:
         self._dropped = 0
         self._forget_read()
 
+    def limit(self, max_new_tokens: int) -> None:
+        """Cut the next answers after so many tokens. Raises: ValueError if the model's context is no longer."""
+        self._model.limit(max_new_tokens)
+
     def ask(
         self,
         text: str = "",

@@ -45,14 +45,21 @@ class ChatModel:
         except ValueError as error:
             raise ValueError(f"this model cannot chat: {error}") from None
         config = self.decoder.body().config
-        context = getattr(config, "max_position_embeddings", math.inf)  # BLOOM and the like have no limit
-        self.room = context - self.options.max_new_tokens
-        if self.room < 1:
-            raise ValueError(
-                f"max_new_tokens is {self.options.max_new_tokens}, the model reads {context} positions; lower it"
-            )
+        self._context = getattr(
+            config, "max_position_embeddings", math.inf
+        )  # BLOOM and the like have no limit
+        self.limit(self.options.max_new_tokens)
         self.end = self.tokenizer.token_id(END)
         self.grammar = FreeText(self.tokenizer, self.end).to(loaded.device)
+
+    def limit(self, max_new_tokens: int) -> None:
+        """From now on answers are cut after so many tokens. Raises: ValueError if it leaves no room."""
+        if max_new_tokens >= self._context:
+            raise ValueError(
+                f"max_new_tokens is {max_new_tokens}, the model reads {self._context} positions; lower it"
+            )
+        self.options = dataclasses.replace(self.options, max_new_tokens=max_new_tokens)
+        self.room = self._context - max_new_tokens
 
     def clip(self, audio: str | np.ndarray) -> Tensor:
         """(N,) samples of a file, or of a wave that is 16 kHz already.

@@ -41,23 +41,25 @@ class Sessions:
         Raises:
             ValueError: as of ChatSession.
         """
-        length = request.max_new_tokens or self.max_new_tokens
         past = tuple(one.key for one in request.said[:-1])
-        session = self._by_past.pop((length, *past), None) or self._new(request, length)
+        session = self._by_past.pop(past, None) or self._new(request)
         notes: list[str] = list(request.notes)
         session.notify = notes.append
         pieces = []
-        for piece in session.reply(request.said[-1].message(self.max_seconds)):
-            pieces.append(piece)
-            yield piece
-        yield Finished(session.last, tuple(notes))
-        if pieces:
-            self._keep(
-                (length, *past, request.said[-1].key, said_text(ASSISTANT, "".join(pieces)).key), session
-            )
+        try:
+            session.limit(request.max_new_tokens or self.max_new_tokens)
+            for piece in session.reply(request.said[-1].message(self.max_seconds)):
+                pieces.append(piece)
+                yield piece
+            if pieces:
+                past = (*past, request.said[-1].key, said_text(ASSISTANT, "".join(pieces)).key)
+            yield Finished(session.last, tuple(notes))
+        finally:  # a question that was refused, or an answer stopped, leaves the session as it was
+            if session.messages:
+                self._keep(past, session)
 
-    def _new(self, request: ChatRequest, length: int) -> ChatSession:
-        session = self.loaded.chat(max_new_tokens=length)
+    def _new(self, request: ChatRequest) -> ChatSession:
+        session = self.loaded.chat()
         if len(request.said) > 1:
             session.resume([one.message(self.max_seconds) for one in request.said[:-1]])
         return session

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import re
@@ -10,6 +11,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from qwen_audio.serve.app import PAGE_FILES, Limits, make_app
+from qwen_audio.serve.chat_request import parse_chat
 from qwen_audio.tags import LANGUAGES
 
 
@@ -19,6 +21,13 @@ def text_of(answer):
 
 def assistant(text):
     return {"role": "assistant", "content": text}
+
+
+def server_of(client):
+    (server,) = {
+        route.endpoint.__self__ for route in client.app.routes if hasattr(route.endpoint, "__self__")
+    }
+    return server
 
 
 def test_an_answer_is_that_of_a_chat_session(start_session, ask, user, sound_files):
@@ -54,6 +63,35 @@ def test_a_dialogue_that_is_not_known_is_heard_from_its_beginning(
     assert session.messages[1].text != "Nothing at all."
 
 
+def test_a_question_refused_or_an_answer_stopped_leaves_the_dialogue_known(client, ask, user, encoded):
+    first = user("What is said?", 1)
+    told = [first, assistant(text_of(ask(first)))]
+    refused = {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "bm8gYXVkaW8="}}]}
+    assert client.post("/v1/chat/completions", json={"messages": [*told, refused]}).status_code == 400
+    asked = parse_chat({"messages": [*told, user("And here?", 2)]})
+    with contextlib.closing(server_of(client).sessions.answer(asked)) as pieces:
+        next(pieces)
+    assert encoded == [1, 1]
+    answer = text_of(ask(*told, user("Sure?")))
+    assert encoded == [1, 1] and answer
+
+
+def test_another_length_goes_on_with_the_same_dialogue(start_session, ask, user, sound_files, encoded):
+    first = user("What is said?", 1)
+    told = [first, assistant(text_of(ask(first)))]
+    short = ask(*told, user("Sure?"), max_tokens=3)
+    assert encoded == [1] and short["usage"]["completion_tokens"] <= 3
+    told += [user("Sure?"), assistant(text_of(short))]
+    further = ask(*told, user("Why?"))
+    assert encoded == [1] and further["usage"]["completion_tokens"] > 3
+    session = start_session()
+    session.ask("What is said?", audio=sound_files[1])
+    session.limit(3)
+    assert session.ask("Sure?") == text_of(short)
+    session.limit(16)
+    assert session.ask("Why?") == text_of(further)
+
+
 def test_dialogues_that_take_turns_are_not_mixed_up(ask, user):
     one, other = user("Which?", 1), user("Which?", 3)
     alone = [text_of(ask(one)), text_of(ask(other))]
@@ -66,10 +104,7 @@ def test_dialogues_that_take_turns_are_not_mixed_up(ask, user):
 def test_no_more_sessions_are_kept_than_may_be(client, ask, user):
     for number in range(4):
         ask(user(f"Question {number}?"))
-    (server,) = {
-        route.endpoint.__self__ for route in client.app.routes if hasattr(route.endpoint, "__self__")
-    }
-    assert len(server.sessions._by_past) == 2
+    assert len(server_of(client).sessions._by_past) == 2
 
 
 def test_a_stream_holds_the_same_answer_in_pieces(client, ask, user):
@@ -224,7 +259,7 @@ def test_a_model_without_a_timestamp_head_says_so(loaded, sound_files):
 def test_where_a_client_leaves_its_answer_is_written_no_further(loaded, user, monkeypatch):
     limits = Limits(max_new_tokens=1500)
     app = make_app(loaded, "tiny", limits)
-    (server,) = {route.endpoint.__self__ for route in app.routes if hasattr(route.endpoint, "__self__")}
+    server = server_of(TestClient(app))
     steps = []
     hook = loaded.model.decoder.register_forward_pre_hook(lambda *_: steps.append(1))
     monkeypatch.setattr("qwen_audio.infer.loops.REPEATS", 10**6)
