@@ -33,17 +33,15 @@ from qwen_audio.data.timed_words import Transcript, timed_transcript
 from qwen_audio.data.word_writers import FORMATS, word_rows
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.long_audio import recording_head, unfinished_note, windows, words_of_recording
-from qwen_audio.registry import nearest
 from qwen_audio.serve.chat_request import Sound, parse_chat, wave_of
 from qwen_audio.serve.sessions import Finished, Sessions
+from qwen_audio.serve.transcript_request import SUBTITLES, parse_transcript
 from qwen_audio.serve.worker import Busy, Job, Worker
 from qwen_audio.tags import LANGUAGES
 
 PAGE = Path(__file__).parent / "page"
 PAGE_FILES = {"/": "page.html", "/page.js": "page.js", "/page.css": "page.css"}
 PAGE_POLICY = "default-src 'self'; img-src data:; media-src blob:; base-uri 'none'; frame-ancestors 'none'"
-SUBTITLES = ("srt", "vtt")
-TRANSCRIPTS = ("json", "text", "verbose_json", *SUBTITLES)
 WARNINGS_HEADER = "X-Warnings"  # where the body is plain text
 
 
@@ -145,33 +143,30 @@ class _Server:
     async def transcribe(self, request: Request) -> Response:
         self._admit(request, "multipart/form-data")
         async with request.form(max_files=1, max_fields=20) as form:
-            file, language = form.get("file"), form.get("language") or "en"
-            form_name = form.get("response_format") or "json"
+            file = form.get("file")
             if file is None or isinstance(file, str):
                 raise ValueError("file is missing; send a recording as the form's field 'file'")
-            if language not in LANGUAGES:
-                raise ValueError(f"language {language!r}{nearest(language, LANGUAGES)}")
-            if form_name not in TRANSCRIPTS:
-                raise ValueError(f"response_format {form_name!r}{nearest(form_name, TRANSCRIPTS)}")
+            asked = parse_transcript(form)
             sound = Sound(await file.read(), "file")
-        job = self.worker.start(lambda: self._words(sound, language))
-        ((found, notes),) = [each async for each in job]
-        if form_name in SUBTITLES or form_name == "text":
-            text = FORMATS[form_name].write(found) if form_name in SUBTITLES else f"{found.text}\n"
+        job = self.worker.start(lambda: self._words(sound, asked.language))
+        ((found, cut),) = [each async for each in job]
+        notes = [*asked.notes, *cut]
+        if asked.form in SUBTITLES or asked.form == "text":
+            text = FORMATS[asked.form].write(found) if asked.form in SUBTITLES else f"{found.text}\n"
             return PlainTextResponse(text, headers={WARNINGS_HEADER: "; ".join(notes)} if notes else {})
         warnings = {"warnings": notes} if notes else {}
-        if form_name == "json":
+        if asked.form == "json":
             return JSONResponse({"text": found.text, **warnings})
-        about = {"task": "transcribe", "language": language, "duration": round(found.seconds, 3)}
+        about = {"task": "transcribe", "language": asked.language, "duration": round(found.seconds, 3)}
         return JSONResponse({**about, "text": found.text, "words": word_rows(found), **warnings})
 
     def _words(self, sound: Sound, language: str) -> Iterator[tuple[Transcript, list[str]]]:
-        """One transcript, and what the client should know of it."""
+        """One transcript, and whether words of it may be missing."""
         wave = wave_of(sound, self.limits.max_seconds)
         head = recording_head(self.loaded)
         words = list(words_of_recording(self.loaded, head, windows([wave]), language))
-        notes = [unfinished_note(head.unfinished)] if head.unfinished else []
-        yield timed_transcript("file", language, len(wave) / SAMPLE_RATE, words), notes
+        cut = [unfinished_note(head.unfinished)] if head.unfinished else []
+        yield timed_transcript("file", language, len(wave) / SAMPLE_RATE, words), cut
 
     def _admit(self, request: Request, kind: str = "") -> None:
         """Raises: HTTPException for a request without the key, of another kind, or too large."""

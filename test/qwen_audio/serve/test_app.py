@@ -179,7 +179,7 @@ def test_a_body_of_unknown_length_is_refused(client):
     assert response.status_code == 411
 
 
-def test_with_a_key_nothing_but_the_page_comes_without_it(loaded, user):
+def test_with_a_key_nothing_but_the_page_and_health_comes_without_it(loaded, user):
     with TestClient(make_app(loaded, "tiny", Limits(), "sesame")) as client:
         assert client.get("/").status_code == client.get("/health").status_code == 200
         for headers in ({}, {"Authorization": "Bearer other"}):
@@ -233,6 +233,13 @@ def test_a_transcript_whose_words_were_cut_says_so(client, sound_files, cut_answ
         assert note.startswith("1 window(s) not written to the end")
     for form in ("text", "srt", "vtt"):
         assert transcript(client, sound_files[1], response_format=form).headers["x-warnings"] == note
+
+
+def test_fields_of_a_transcript_are_followed_told_of_or_refused(client, sound_files):
+    found = transcript(client, sound_files[1], prompt="Hello", temperature="0", model="x").json()
+    assert [note.partition(" ")[0] for note in found["warnings"]] == ["prompt", "temperature"]
+    response = transcript(client, sound_files[1], stream="true")
+    assert response.status_code == 400 and "stream is 'true'" in response.json()["error"]["message"]
 
 
 def test_a_transcript_that_cannot_be_made_says_why(client, sound_files, tmp_path):
