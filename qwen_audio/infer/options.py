@@ -72,14 +72,16 @@ def load_inference_config(path: str | Path | None, specs: dict[str, TaskSpec]) -
 def _checked(content: dict, specs: dict[str, TaskSpec]) -> InferenceConfig:
     default = InferenceConfig()
     _known("", content, [f.name for f in dataclasses.fields(InferenceConfig)])
-    batch_conf = content.get("batch_conf") or {}
+    batch_conf = _mapping("batch_conf", content.get("batch_conf"))
     _known("batch_conf.", batch_conf, default.batch_conf)
     for key, value in batch_conf.items():
         if not _number(value) or value <= 0:
             raise ValueError(f"batch_conf.{key} is {value!r}; write a number above 0")
     _check_search("", content)
-    exceptions = content.get("tasks") or {}
-    _known("tasks.", exceptions, specs)
+    _check_count("num_threads", content.get("num_threads"))
+    given = _mapping("tasks", content.get("tasks"))
+    _known("tasks.", given, specs)
+    exceptions = {name: _mapping(f"tasks.{name}", options) for name, options in given.items()}
     for name, options in exceptions.items():
         _known(f"tasks.{name}.", options, SEARCH_KEYS)
         _check_search(f"tasks.{name}.", options)
@@ -93,6 +95,13 @@ def _checked(content: dict, specs: dict[str, TaskSpec]) -> InferenceConfig:
     )
 
 
+def _mapping(key: str, value) -> dict:
+    """A key without a value is an empty one."""
+    if value is not None and not isinstance(value, dict):
+        raise ValueError(f"{key} is {value!r}; write KEY: VALUE lines below it")
+    return value or {}
+
+
 def _known(prefix: str, given: dict, valid) -> None:
     for key in given:
         if key not in valid:
@@ -100,10 +109,10 @@ def _known(prefix: str, given: dict, valid) -> None:
 
 
 def _check_search(prefix: str, options: dict) -> None:
+    if "beam_size" in options and options["beam_size"] is None:
+        raise ValueError(f"{prefix}beam_size is null; write a whole number from 1 on, or leave it out")
     for key in ("beam_size", "max_new_tokens"):
-        value = options.get(key)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{prefix}{key} is {value!r}; write a whole number from 1 on")
+        _check_count(f"{prefix}{key}", options.get(key))
     weight = options.get("ctc_weight", 0.0)
     if not _number(weight) or not 0 <= weight <= 1:
         raise ValueError(
@@ -111,6 +120,11 @@ def _check_search(prefix: str, options: dict) -> None:
         )
     if not _number(options.get("length_bonus", 0.0)):
         raise ValueError(f"{prefix}length_bonus is {options['length_bonus']!r}; write a number")
+
+
+def _check_count(key: str, value) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError(f"{key} is {value!r}; write a whole number from 1 on")
 
 
 def _number(value) -> bool:

@@ -41,6 +41,12 @@ def test_a_task_may_be_given_the_room_of_its_file_and_no_other_is_changed(tmp_pa
     assert longer.search_options(SPECS["asr"]).max_new_tokens == 400
 
 
+def test_a_key_without_a_value_is_an_empty_one(tmp_path):
+    config = load(tmp_path, "batch_conf:\nnum_threads:\nmax_new_tokens: 7\ntasks:\n  asr:\n")
+    assert config.search_options(SPECS["asr"]) == SearchOptions(1, 0.0, 0.0, 7)
+    assert load(tmp_path, "tasks:").tasks == {}
+
+
 def test_a_file_may_include_another(tmp_path):
     (tmp_path / "base.yaml").write_text("beam_size: 3\nbatch_conf: {max_examples: 4, max_seconds: 60}")
     config = load(tmp_path, "include: base.yaml\nbatch_conf: {max_examples: 8}")
@@ -57,6 +63,12 @@ def test_a_file_may_include_another(tmp_path):
         ("tasks: {lid: {ctc_weight: 0.5}}", "tasks.lid.ctc_weight is 0.5: CTC scores spoken words only"),
         ("ctc_weight: 1.5", "ctc_weight is 1.5; write a number from 0"),
         ("tasks: {asr: {beam_size: 0}}", "tasks.asr.beam_size is 0; write a whole number from 1 on"),
+        ("beam_size: null", "beam_size is null; write a whole number from 1 on, or leave it out"),
+        ("tasks: {asr: {beam_size: }}", "tasks.asr.beam_size is null; write a whole number"),
+        ("tasks: {asr: 4}", "tasks.asr is 4; write KEY: VALUE lines below it"),
+        ("tasks: [asr]", "tasks is .'asr'.; write KEY: VALUE lines below it"),
+        ("batch_conf: 64", "batch_conf is 64; write KEY: VALUE lines below it"),
+        ("num_threads: two", "num_threads is 'two'; write a whole number from 1 on"),
         ("batch_conf: {max_seconds: 0}", "batch_conf.max_seconds is 0; write a number above 0"),
     ],
 )
