@@ -1,6 +1,7 @@
 """A chat session on a terminal, or fed by a pipe."""
 
 import argparse
+import contextlib
 import importlib
 import sys
 from collections.abc import Iterable, Iterator
@@ -116,7 +117,8 @@ class Terminal:
 
 def typed_lines() -> Iterator[str]:
     """Lines typed at a prompt, with the usual editing keys, up to Ctrl-D; Ctrl-C leaves a line out."""
-    importlib.import_module("readline")  # input() then knows the editing keys
+    with contextlib.suppress(ImportError):  # some Pythons lack it
+        importlib.import_module("readline")  # input() then knows the editing keys
     while True:
         try:
             yield input("> ")

@@ -205,3 +205,9 @@ def test_typed_lines_end_with_ctrl_d_and_ctrl_c_leaves_one_out(monkeypatch):
 def test_importing_the_package_imports_no_torch():
     code = "import sys, qwen_audio; qwen_audio.load; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_lines_can_be_typed_where_python_has_no_readline(monkeypatch):
+    monkeypatch.setitem(sys.modules, "readline", None)
+    monkeypatch.setattr("builtins.input", lambda _: "one")
+    assert next(typed_lines()) == "one"
