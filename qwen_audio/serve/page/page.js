@@ -112,13 +112,9 @@ async function ask(event) {
   const text = $("text").value.trim();
   if (!text && !waiting.length) return fault("Write a question, or give audio.");
   fault("");
+  answering = new AbortController(); // before anything is waited for: Enter typed twice asks once
+  state();
   const sounds = waiting;
-  const content = [];
-  for (const sound of sounds) {
-    const format = sound.name.split(".").pop();
-    content.push({ type: "input_audio", input_audio: { data: await base64(sound.blob), format } });
-  }
-  if (text) content.push({ type: "text", text });
   const mine = bubble("user");
   for (const sound of sounds) mine.append(figure(sound, wordsOf(sound)));
   mine.append(text);
@@ -126,10 +122,14 @@ async function ask(event) {
   waiting = [];
   drawWaiting();
   const theirs = bubble("assistant");
-  answering = new AbortController();
-  state();
-  const question = { role: "user", content };
   try {
+    const content = [];
+    for (const sound of sounds) {
+      const format = sound.name.split(".").pop();
+      content.push({ type: "input_audio", input_audio: { data: await base64(sound.blob), format } });
+    }
+    if (text) content.push({ type: "text", text });
+    const question = { role: "user", content };
     const answer = await stream([...said, question], theirs, answering.signal);
     said.push(question, { role: "assistant", content: answer });
   } catch (error) {
