@@ -11,6 +11,7 @@ from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.format_audio import AudioFormat, Formatted
 from qwen_audio.data.plan import Plan
 
+REJECTED = "rejected.tsv"  # lines of: utterance or example, its id, the reason
 FILES_PER_FOLDER = 1000  # file systems slow down on folders with many files
 
 
@@ -61,7 +62,7 @@ class DumpWriter:
         read, used, rejected = (Counter(utterances=0, examples=0) for _ in range(3))
         reasons, first, samples_used = Counter(), {}, 0
         with ExitStack() as stack:
-            names = (scp, "utt2num_samples", "utt2spk", "examples.jsonl", "rejected.tsv")
+            names = (scp, "utt2num_samples", "utt2spk", "examples.jsonl", REJECTED)
             places, lengths, speakers, examples, refusals = (self._open(stack, name) for name in names)
             for utt, place, samples in plan.results():
                 read.update(utterances=1, examples=len(utt.examples) + len(utt.refused))

@@ -22,9 +22,9 @@ def write_results(folder: Path, results: dict) -> None:
         results: ``rows`` (see score_group), ``command``, ``config_hash``, ``seconds``, ``runs`` (what each
             model is: any names and values), ``examples`` (model, task, set, utt, references, hypothesis),
             ``word_times`` (see score_word_times), ``not_decoded`` (model, task, set, lang, count),
-            ``without_examples`` (task, title, datasets: public ones that have it), ``pictures`` (paths
-            RUN/loss.png of loss curves, which are copied beside RESULTS.md), and ``dialogues`` and ``frame_cache``
-            (see score_chat_sets).
+            ``rejected`` (see rejections), ``without_examples`` (task, title, datasets: public ones that have it),
+            ``pictures`` (paths RUN/loss.png of loss curves, which are copied beside RESULTS.md), and ``dialogues`` and
+            ``frame_cache`` (see score_chat_sets).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +46,7 @@ def render(results: dict) -> str:
         _scores(results),
         _word_times(results),
         _not_decoded(results),
+        _rejected(results),
         _without_examples(results),
         _pictures(results),
         _frame_cache(results),
@@ -145,6 +146,15 @@ def _not_decoded(results: dict) -> str:
         return ""
     lines = [f"- {g['model']}: {g['task']} {g['lang']} of {g['set']}, {g['count']} utterances" for g in gaps]
     return "\n".join(["Not decoded, so without a score:", "", *lines, ""])
+
+
+def _rejected(results: dict) -> str:
+    lines = [f"- {r['set']}: {r['count']} {r['what']}(s): {r['reason']}" for r in results.get("rejected", ())]
+    if not lines:
+        return ""
+    return "\n".join(
+        ["Rejected before decoding, so not scored (`dump/raw/SET/rejected.tsv`):", "", *lines, ""]
+    )
 
 
 def _without_examples(results: dict) -> str:

@@ -117,6 +117,16 @@ def test_a_task_that_was_not_decoded_is_listed(exp):
     ]
 
 
+def test_what_was_rejected_before_decoding_is_counted_once_a_set(exp):
+    assert score(exp)["rejected"] == []
+    (exp / "dump/raw/x_test/rejected.tsv").write_text(
+        "utterance\tf\ttoo long: 31 s\nexample\tf:asr\ttoo long: 31 s\n"
+    )
+    pair = exp / "exp/pretrain_s/decode/x_test", exp / "dump/raw/x_test"
+    found = score_decoded([pair, pair], TrainLabels.read([], load_tasks()), exp / "results")
+    assert found["rejected"] == [{"set": "x_test", "what": "utterance", "reason": "too long", "count": 1}]
+
+
 def test_a_task_that_was_asked_for_but_has_no_examples_is_listed(exp):
     assert score(exp)["without_examples"] == []
     assert score(exp, asked=["asr", "mna", "er"])["without_examples"] == [

@@ -116,3 +116,9 @@ def test_what_no_set_has_is_said_with_public_datasets_that_have_it():
 def test_what_was_not_decoded_is_said():
     gap = {"model": "m", "task": "mna", "set": "x", "lang": "en", "count": 7}
     assert "- m: mna en of x, 7 utterances" in render(content(row(), not_decoded=[gap]))
+
+
+def test_what_was_rejected_before_decoding_is_said():
+    rejected = [{"set": "x_test", "what": "utterance", "reason": "too long", "count": 3}]
+    assert "- x_test: 3 utterance(s): too long" in render(content(row(), rejected=rejected))
+    assert "Rejected" not in render(content(row(), rejected=[]))
