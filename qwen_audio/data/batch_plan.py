@@ -24,6 +24,7 @@ from qwen_audio.data.packing import (
     ENTRY_DTYPE,
     Budget,
     FramesOf,
+    Sizes,
     check_rows,
     measure,
     pack_evenly,
@@ -147,8 +148,8 @@ class BatchPlan:
         """Take over what ``position`` returned in another process of the same plan."""
         self._keep(self._build(position["step"], position["window"], position["taken"]))
 
-    def measure(self, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Decoder positions and audio samples of the rows of ``part``: (rows,), (rows,) int64."""
+    def measure(self, part: np.ndarray) -> Sizes:
+        """What the rows of ``part`` take."""
         return measure(self.sets, part, self.frames_of)
 
     def rows_of(self, task: str) -> int:
@@ -221,9 +222,9 @@ class BatchPlan:
         """Draw ``rows`` rows, sort them by length, cut them into parts, group the parts into batches."""
         entries, taken_after = self._draw(self._weights[self.phase(begin)], number, taken, rows)
         entries = entries[permute(np.arange(rows), rows, key(self.seed, "ties", number))]  # of equal length
-        positions, samples = self.measure(entries)
-        order = np.argsort(-positions, kind="stable")
-        ends = pack_evenly(positions[order], samples[order], self.budget, self.accum_grad)
+        sizes = self.measure(entries)
+        order = np.argsort(-sizes.positions, kind="stable")
+        ends = pack_evenly(sizes[order], self.budget, self.accum_grad)
         parts = np.split(entries[order], ends[:-1])
         steps = len(parts) // self.accum_grad
         turn = permute(np.arange(steps), steps, key(self.seed, "turn", number))

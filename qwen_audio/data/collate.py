@@ -127,8 +127,8 @@ class StepData(Dataset):
 
     def _batch(self, plan: BatchPlan | ValidPlan, part: np.ndarray) -> Batch:
         # an audio's frames take the place of its placeholder, which the plan counts beside them
-        positions, _ = measure(plan.sets, part, lambda samples: plan.frames_of(samples) - 1)
-        return {**self.collate(plan.sets, part), "longest": int(positions.max())}
+        sizes = measure(plan.sets, part, lambda samples: plan.frames_of(samples) - 1)
+        return {**self.collate(plan.sets, part), "longest": int(sizes.positions.max())}
 
 
 def load(data: StepData, items: Iterable[Item], num_workers: int = 0, pin_memory: bool = False) -> Iterator:

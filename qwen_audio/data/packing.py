@@ -21,7 +21,7 @@ class Budget:
 
     Attributes:
         positions: decoder positions, audio frames and text tokens.
-        samples: audio samples at 16 kHz; of a row with several audios, those of all.
+        samples: audio samples at 16 kHz, clips x longest clip: a row may have several clips, or none.
         examples: rows.
     """
 
@@ -53,18 +53,43 @@ def perturbed_samples(samples: np.ndarray, speed: np.ndarray) -> np.ndarray:
     return np.rint(samples / speed).astype(np.int64)
 
 
-def measure(
-    sets: Sequence[TokenSet], entries: np.ndarray, frames_of: FramesOf
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decoder positions (frames and text tokens) and audio samples of each entry: (N,), (N,) int64."""
-    positions, samples = np.zeros(len(entries), np.int64), np.zeros(len(entries), np.int64)
+@dataclass(frozen=True)
+class Sizes:
+    """What N rows take, (N,) int64 each.
+
+    Attributes:
+        positions: decoder positions, frames and text tokens.
+        samples: of all clips of a row together.
+        clips: how many a row has.
+        longest: samples of its longest clip.
+    """
+
+    positions: np.ndarray
+    samples: np.ndarray
+    clips: np.ndarray
+    longest: np.ndarray
+
+    def __getitem__(self, rows) -> "Sizes":
+        return Sizes(self.positions[rows], self.samples[rows], self.clips[rows], self.longest[rows])
+
+    @property
+    def padded(self) -> np.ndarray:
+        """Samples of the first rows together, of one, of two ..., when every clip is padded to the longest."""
+        return np.cumsum(self.clips) * np.maximum.accumulate(self.longest)
+
+
+def measure(sets: Sequence[TokenSet], entries: np.ndarray, frames_of: FramesOf) -> Sizes:
+    """Sizes of the entries, at their speed."""
+    positions, samples, clips, longest = np.zeros((4, len(entries)), np.int64)
     for number in np.unique(entries["set"]):
         mine = np.flatnonzero(entries["set"] == number)
         rows = sets[number].rows[entries["row"][mine]]
         owner, lengths = _clip_lengths(sets[number], entries[mine])
         samples[mine] = np.bincount(owner, lengths, len(mine))
+        clips[mine] = np.bincount(owner, minlength=len(mine))
+        np.maximum.at(longest, mine[owner], lengths)
         positions[mine] = np.bincount(owner, frames_of(lengths), len(mine)) + rows["prompt"] + rows["target"]
-    return positions, samples
+    return Sizes(positions, samples, clips, longest)
 
 
 def _clip_lengths(data: TokenSet, entries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -73,37 +98,35 @@ def _clip_lengths(data: TokenSet, entries: np.ndarray) -> tuple[np.ndarray, np.n
     return owner, perturbed_samples(samples, entries["speed"][owner])
 
 
-def pack(positions: np.ndarray, samples: np.ndarray, budget: Budget) -> list[int]:
-    """Cut rows, sorted by falling ``positions``, into the fewest neighbouring groups within ``budget``.
+def pack(sizes: Sizes, budget: Budget) -> list[int]:
+    """Cut rows, sorted by falling positions, into the fewest neighbouring groups within ``budget``.
 
     Returns: the end of each group. A row that is above the budget by itself stands alone.
     """
-    ends, begin = [], 0
-    while begin < len(positions):
-        most = min(len(positions) - begin, budget.examples, budget.positions // max(1, int(positions[begin])))
-        most = max(1, most)
-        longest = np.maximum.accumulate(samples[begin : begin + most])
-        padded = longest * np.arange(1, most + 1)  # never falls, so what fits is a prefix
+    ends, begin, total = [], 0, len(sizes.positions)
+    while begin < total:
+        most = min(total - begin, budget.examples, budget.positions // max(1, int(sizes.positions[begin])))
+        padded = sizes[begin : begin + max(1, most)].padded  # never falls, so what fits is a prefix
         begin += max(1, int((padded <= budget.samples).sum()))
         ends.append(begin)
     return ends
 
 
-def pack_evenly(positions: np.ndarray, samples: np.ndarray, budget: Budget, multiple: int = 1) -> list[int]:
+def pack_evenly(sizes: Sizes, budget: Budget, multiple: int = 1) -> list[int]:
     """As pack, but into a number of groups that ``multiple`` divides, and all about equally full.
 
     Without it the last group would hold a few left-over rows, whose gradient counts as much as a full one's.
     Groups are empty only where there are fewer rows than ``multiple``.
     """
-    groups = -(-len(pack(positions, samples, budget)) // multiple) * multiple
+    groups = -(-len(pack(sizes, budget)) // multiple) * multiple
     low, high = 0.0, 1.0
     for _ in range(8):
         middle = (low + high) / 2
-        if len(pack(positions, samples, budget.scaled(middle))) <= groups:
+        if len(pack(sizes, budget.scaled(middle))) <= groups:
             high = middle
         else:
             low = middle
-    ends = pack(positions, samples, budget.scaled(high))
+    ends = pack(sizes, budget.scaled(high))
     while len(ends) < groups:  # equal lengths may leave no scale with just this number
         sizes = np.diff([0, *ends])
         largest = int(sizes.argmax())
@@ -129,10 +152,10 @@ def check_rows(
                 entries = np.zeros(len(rows[begin : begin + BLOCK]), ENTRY_DTYPE)
                 entries["set"], entries["row"] = number, rows[begin : begin + BLOCK]
                 entries["speed"] = slowest.get(task, 1.0)
-                positions, samples = measure(sets, entries, frames_of)
+                sizes = measure(sets, entries, frames_of)
                 for name, value, limit in (
-                    ("max_positions", positions, budget.positions),
-                    ("max_seconds", samples, budget.samples),
+                    ("max_positions", sizes.positions, budget.positions),
+                    ("max_seconds", sizes.clips * sizes.longest, budget.samples),
                 ):
                     if value.max() > limit:
                         _refuse(data, entries[int(value.argmax())], name, int(value.max()), limit, task)
@@ -152,6 +175,6 @@ def _refuse(data: TokenSet, entry: np.void, name: str, value: int, limit: int, t
     speed = f" at speed {entry['speed']}" if entry["speed"] != 1 else ""
     raise ValueError(
         f"{data.folder}: utterance {data.utt_id(entry['row'])} (task {task}{speed}) takes {value / unit:g},"
-        f" above batch_conf.{name} of {limit / unit:g} for one part of a batch; raise batch_conf.{name},"
-        " lower accum_grad, or drop such clips in stage 1"
+        f" above batch_conf.{name} of {limit / unit:g} for one part of a batch, padding included;"
+        f" raise batch_conf.{name}, lower accum_grad, or drop such clips in stage 1"
     )

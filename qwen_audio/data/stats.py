@@ -51,10 +51,10 @@ def plan_stats(plan: BatchPlan, steps: int = PLANNED_STEPS) -> dict:
         }
         tasks.append(len(names))
         for part in filter(len, parts):
-            mine, clips = plan.measure(part)
-            positions += int(mine.sum())
-            padded += len(part) * int(mine.max())
-            samples += int(clips.sum())
+            sizes = plan.measure(part)
+            positions += int(sizes.positions.sum())
+            padded += len(part) * int(sizes.positions.max())
+            samples += int(sizes.samples.sum())
     drawn = dict.fromkeys(plan.tasks, 0.0)
     for number, length in enumerate(plan.phase_steps()):
         for task, weight in plan.weights(number).items():

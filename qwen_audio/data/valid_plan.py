@@ -33,9 +33,9 @@ class ValidPlan:
                 entries = np.zeros(min(BLOCK, len(data) - begin), ENTRY_DTYPE)
                 entries["set"], entries["speed"] = number, 1.0
                 entries["row"] = np.arange(begin, begin + len(entries))
-                positions, samples = measure(self.sets, entries, frames_of)
-                order = np.argsort(-positions, kind="stable")
-                ends = pack(positions[order], samples[order], budget)
+                sizes = measure(self.sets, entries, frames_of)
+                order = np.argsort(-sizes.positions, kind="stable")
+                ends = pack(sizes[order], budget)
                 self._batches += np.split(entries[order], ends[:-1])
 
     def __len__(self) -> int:

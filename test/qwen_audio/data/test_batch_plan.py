@@ -104,8 +104,8 @@ def test_no_batch_is_above_the_budget(sets):
             batch = plan.batch(step)
             assert len(batch) == accum_grad
             measured = [plan.measure(part) for part in batch if len(part)]
-            assert sum(len(positions) * positions.max() for positions, _ in measured) <= 1600
-            assert sum(len(samples) * samples.max() for _, samples in measured) <= 50 * 16000
+            assert sum(len(sizes.positions) * sizes.positions.max() for sizes in measured) <= 1600
+            assert sum(len(sizes.samples) * sizes.samples.max() for sizes in measured) <= 50 * 16000
             assert sum(map(len, batch)) <= 17
 
 
@@ -157,7 +157,7 @@ def test_the_last_window_of_a_phase_meets_its_end_for_any_length(sets):
 def test_a_window_of_many_batches_leaves_little_padding(sets):
     def padding(window):
         plan = make(sets, budget={"max_examples": 8, "window": window})
-        measured = [plan.measure(part)[0] for step in range(64) for part in plan.batch(step)]
+        measured = [plan.measure(part).positions for step in range(64) for part in plan.batch(step)]
         return 1 - sum(p.sum() for p in measured) / sum(len(p) * p.max() for p in measured)
 
     assert padding(16) < 0.1 < 0.3 < padding(1)
@@ -166,7 +166,7 @@ def test_a_window_of_many_batches_leaves_little_padding(sets):
 def test_the_parts_of_a_batch_are_of_one_length_each_and_span_all(sets):
     plan = make(sets, budget={"max_examples": 24, "window": 4}, accum_grad=4)
     for step in range(8):
-        longest = [plan.measure(part)[0].max() for part in plan.batch(step)]
+        longest = [plan.measure(part).positions.max() for part in plan.batch(step)]
         assert longest == sorted(longest, reverse=True) and longest[0] > 2 * longest[-1]
 
 

@@ -13,6 +13,7 @@ from toy_run import META, write_set
 from qwen_audio.data.packing import (
     ENTRY_DTYPE,
     Budget,
+    Sizes,
     check_rows,
     measure,
     pack,
@@ -20,6 +21,11 @@ from qwen_audio.data.packing import (
 )
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.token_set_writer import TokenSetWriter
+
+
+def single(positions, samples) -> Sizes:
+    """Rows with one clip each."""
+    return Sizes(positions, samples, np.ones_like(samples), samples)
 
 
 def falling(lengths):
@@ -35,9 +41,20 @@ def fits(positions, samples, budget):
 
 def test_rows_times_longest_stays_within_each_limit():
     positions, samples = np.array([10, 6, 5, 5, 2, 1]), np.array([100, 10, 70, 10, 10, 10])
-    assert pack(positions, samples, Budget(positions=20)) == [2, 6]  # 2x10, 4x5
-    assert pack(positions, samples, Budget(examples=4)) == [4, 6]
-    assert pack(positions, samples, Budget(samples=140)) == [1, 3, 6]  # 1x100, 2x70, 3x10
+    sizes = single(positions, samples)
+    assert pack(sizes, Budget(positions=20)) == [2, 6]  # 2x10, 4x5
+    assert pack(sizes, Budget(examples=4)) == [4, 6]
+    assert pack(sizes, Budget(samples=140)) == [1, 3, 6]  # 1x100, 2x70, 3x10
+
+
+def test_every_clip_is_as_long_as_the_longest_of_its_batch():
+    seconds = [[30.0]] * 4 + [[3.5] * 8] * 4 + [[]] * 4
+    clips, longest = np.array([len(row) for row in seconds]), np.array([max([0.0, *row]) for row in seconds])
+    sizes = Sizes(np.full(12, 10), clips * longest, clips, longest)
+    ends = pack(sizes, Budget(samples=240))
+    assert ends == [4, 12]  # 4x30; with one of the next rows 12x30; then 32x3.5, and texts, which have none
+    batches = [sum(seconds[a:b], []) for a, b in itertools.pairwise([0, *ends])]
+    assert all(len(batch) * max(batch) <= 240 for batch in batches)
 
 
 @settings(max_examples=50, deadline=None)
@@ -46,7 +63,7 @@ def test_even_packing_takes_the_fewest_groups_within_the_budget(rows, multiple):
     rows = sorted(rows, reverse=True)
     positions, samples = np.array(rows).T
     budget = Budget(positions=60, samples=50, examples=4)
-    ends = pack_evenly(positions, samples, budget, multiple)
+    ends = pack_evenly(single(positions, samples), budget, multiple)
     groups = [slice(a, b) for a, b in itertools.pairwise([0, *ends])]
     assert ends[-1] == len(rows) and all(group.start <= group.stop for group in groups)
     assert all(fits(positions[g], samples[g], budget) for g in groups if g.start < g.stop)
@@ -63,7 +80,7 @@ def test_even_packing_takes_the_fewest_groups_within_the_budget(rows, multiple):
 
 def test_no_group_is_left_with_a_few_rows():
     positions = np.full(17, 10)
-    ends = pack_evenly(positions, positions, Budget(examples=8))
+    ends = pack_evenly(single(positions, positions), Budget(examples=8))
     assert np.diff([0, *ends]).tolist() == [6, 6, 5]  # not 8, 8, 1
 
 
@@ -81,9 +98,9 @@ def test_a_part_of_a_batch_has_its_share_of_the_budget():
 def test_positions_are_frames_and_text_tokens_at_the_speed_of_the_row(tmp_path):
     data = write_set(tmp_path / "set", [("asr", 1600, 3, 4), ("asr", 3200, 1, 2)])
     entries = np.array([(0, 1, 1.0), (0, 0, 1.0), (0, 0, 0.8)], dtype=ENTRY_DTYPE)
-    positions, samples = measure([data], entries, lambda samples: samples // 160)
-    assert samples.tolist() == [3200, 1600, 2000]
-    assert positions.tolist() == [20 + 3, 10 + 7, 12 + 7]
+    sizes = measure([data], entries, lambda samples: samples // 160)
+    assert sizes.samples.tolist() == sizes.longest.tolist() == [3200, 1600, 2000]
+    assert sizes.positions.tolist() == [20 + 3, 10 + 7, 12 + 7] and sizes.clips.tolist() == [1, 1, 1]
 
 
 def test_a_row_above_the_budget_or_without_a_frame_is_named(tmp_path):
@@ -109,8 +126,12 @@ def test_a_dialogue_takes_the_positions_of_all_its_audios(tmp_path):
         writer.close(META)
     data, frames_of = TokenSet(tmp_path / "set"), lambda samples: samples // 160
     entries = np.array([(0, 0, 1.0), (0, 1, 1.0)], dtype=ENTRY_DTYPE)
-    positions, samples = measure([data], entries, frames_of)
-    assert (positions.tolist(), samples.tolist()) == ([4 + 2, 2], [550, 0])
+    sizes = measure([data], entries, frames_of)
+    assert (sizes.positions.tolist(), sizes.samples.tolist()) == ([4 + 2, 2], [550, 0])
+    assert (sizes.clips.tolist(), sizes.longest.tolist()) == ([2, 0], [300, 0])
+    check_rows([data], ["joined"], Budget(samples=600), frames_of, {})
+    with pytest.raises(ValueError, match="utterance d1 .task joined. takes 0.0375, above"):
+        check_rows([data], ["joined"], Budget(samples=599), frames_of, {})  # twice 300
     check_rows([data], ["joined", "text"], Budget(positions=7), frames_of, {})
     with pytest.raises(ValueError, match="utterance d3 .90 samples. is too short for one decoder frame"):
         check_rows([data], ["template"], Budget(positions=7), frames_of, {})
