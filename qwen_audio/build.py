@@ -1,9 +1,13 @@
 """From a configuration to a model: the one place where components are put together."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import torch
 
-from qwen_audio.config import GIVEN
+from qwen_audio.config import GIVEN, read_yaml
 from qwen_audio.model import AudioLLM
+from qwen_audio.model_folder import CONFIG, backbones
 from qwen_audio.registry import component_class
 from qwen_audio.tokenizer import Tokenizer
 
@@ -38,10 +42,7 @@ def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), 
     """
 
     def make(slot: str, *given):
-        name, options = config[slot], config[f"{slot}_conf"]
-        if name is None:
-            return None
-        return component_class(slot, name)(**dict(zip(GIVEN.get(slot, ()), given)), **options)
+        return _component(config, slot, *given)
 
     frontend = make("frontend")
     encoder = make("encoder", frontend.output_size())
@@ -66,6 +67,30 @@ def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), 
     )
     freeze(model, config["freeze_param"])
     return model
+
+
+def frame_counter(config: dict) -> Callable[[int], int]:
+    """``num_frames`` of the model that ``build_model`` makes of ``config``, without reading any pretrained weights."""
+    shaped = config
+    if "encoder" in backbones(config):
+        shape, folder = {"pretrained": False}, Path(config["init"] or "")
+        if config["init"] and read_yaml(folder / CONFIG).get("encoder") == config["encoder"]:
+            shape["model"] = str(folder / "encoder")  # as training takes it, see train/init.py
+        shaped = {**config, "encoder_conf": {**config["encoder_conf"], **shape}}
+    frontend = _component(shaped, "frontend")
+    with torch.device("meta" if shaped is not config else "cpu"):
+        encoder = _component(shaped, "encoder", frontend.output_size())
+    adapter = _component(
+        shaped, "adapter", encoder.output_size(), encoder.output_size()
+    )  # the width is all one
+    return AudioLLM(frontend, None, encoder, adapter, None, None, None, placeholder=0).num_frames
+
+
+def _component(config: dict, slot: str, *given):
+    name, options = config[slot], config[f"{slot}_conf"]
+    if name is None:
+        return None
+    return component_class(slot, name)(**dict(zip(GIVEN.get(slot, ()), given)), **options)
 
 
 def freeze(model: torch.nn.Module, prefixes: list[str]) -> None:

@@ -11,7 +11,7 @@
 #   0  prepare and check data                data/SET/
 #   1  format audio, extract features        dump/FEATS_TYPE/SET/
 #   2  tokenizer; tags and tokens            exp/tokenizer/, dump/tokens/SET/
-#   3  statistics of the tokenized sets      exp/stats/
+#   3  statistics of sets and batches        exp/stats_TAG/
 #   4  multi-task pre-training               exp/pretrain_TAG/
 #   5  average the checkpoints               exp/pretrain_TAG/model.safetensors, config.yaml
 #   6  fine-tuning for chat (conf/sft.yaml)  dump/sft/SET/, dump/tokens_sft/SET/, exp/sft_TAG/
@@ -78,7 +78,7 @@ config=${pretrain_config:-$default_config}
 ngpu=${ngpu:-$(nvidia-smi -L 2>/dev/null | grep -cm1 '^GPU' || true)}
 name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
-feats=$dumpdir/$feats_type tokens=$dumpdir/tokens stats=$expdir/stats model=$expdir/pretrain_$tag results=.
+feats=$dumpdir/$feats_type tokens=$dumpdir/tokens stats=$expdir/stats_$tag model=$expdir/pretrain_$tag results=.
 . "$root/recipes/ablate.sh"
 [[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
 
@@ -130,8 +130,9 @@ done
 
 ((ngpu)) && allocator='' || allocator=$(allocator)
 tokenized=$(done_files 2 "$tokens" "${train[@]}" "${valid[@]}")
-if begin 3 "$stats" "statistics" "$whole" $tokenized; then
-    qwen-audio stats "${train[@]/#/$tokens/}" "${valid[@]/#/$tokens/}" --config "$config" --output "$stats"
+if begin 3 "$stats" "statistics" "$whole|$train_args" $tokenized; then
+    qwen-audio stats --config "$config" --train "${train[@]/#/$tokens/}" --valid "${valid[@]/#/$tokens/}" \
+        --output "$stats" $train_args
     finish
 fi
 

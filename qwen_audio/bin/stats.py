@@ -1,38 +1,35 @@
-"""Stage 3: lengths and token counts of tokenised sets, and what the batches of a configuration look like.
+"""Stage 3: lengths and token counts of tokenised sets, and what the batches of a training run look like.
+
+A configuration that `qwen-audio train` would refuse for these sets is refused here, before a model is built.
 
 Example:
-    qwen-audio stats dump/tokens/asterisk_train --output exp/stats --config conf/pretrain.yaml
+    qwen-audio stats --config conf/pretrain.yaml --train dump/tokens/asterisk_train \\
+        --valid dump/tokens/asterisk_valid --output exp/stats_default --override batch_conf.max_seconds=60
 """
 
 import argparse
 
-from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.bin.train import add_run, read_config
+from qwen_audio.build import frame_counter
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.stats import write_stats
 from qwen_audio.data.token_set import TokenSet
+from qwen_audio.data.valid_plan import ValidPlan
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sets", nargs="+", metavar="SET", help="tokenised sets")
+    add_run(parser)
     parser.add_argument("--output", required=True, help="folder for stats.json and stats.md")
-    parser.add_argument("--config", help="training configuration, to describe its batches over these sets")
-    parser.add_argument(
-        "--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration"
-    )
-    parser.add_argument(
-        "--frame_seconds", type=float, default=0.04, help="audio behind one decoder position, for --config"
-    )
 
 
 def main(args: argparse.Namespace) -> None:
-    sets, plan = [TokenSet(folder) for folder in args.sets], None
-    if args.config:
-        from qwen_audio.config import load_config
-
-        frame = round(args.frame_seconds * SAMPLE_RATE)
-        config = load_config(args.config, args.override)
-        plan = BatchPlan.from_config(sets, config, lambda samples: samples // frame)
-    print(write_stats(sets, args.output, plan), end="")
+    config = read_config(args)
+    sets, valid = ([TokenSet(folder) for folder in folders] for folders in (args.train, args.valid))
+    frames = frame_counter(config)
+    plan = BatchPlan.from_config(sets, config, frames)
+    ValidPlan(valid, config["batch_conf"], frames, config["accum_grad"])  # for its errors
+    print(*plan.describe(), sep="\n")
+    print(write_stats([*sets, *valid], args.output, plan), end="")
 
 
 if __name__ == "__main__":

@@ -14,20 +14,29 @@ from qwen_audio.train.run import train
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("--output", required=True, help="folder of the run, such as exp/pretrain_TAG")
+    parser.add_argument("--ngpu", type=int, default=0, help="0 trains on the CPU")
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """What a run is made of: configuration and sets."""
     parser.add_argument("--config", required=True, help="training configuration")
     parser.add_argument("--train", nargs="+", required=True, metavar="SET", help="tokenised training sets")
     parser.add_argument("--valid", nargs="*", default=[], metavar="SET", help="tokenised validation sets")
-    parser.add_argument("--output", required=True, help="folder of the run, such as exp/pretrain_TAG")
-    parser.add_argument("--ngpu", type=int, default=0, help="0 trains on the CPU")
     parser.add_argument("--init", metavar="DIR", help="folder of a trained model to start from (init: DIR)")
     parser.add_argument(
         "--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration"
     )
 
 
+def read_config(args: argparse.Namespace) -> dict:
+    """The configuration that the arguments of ``add_run`` describe."""
+    return load_config(args.config, [*([f"init={args.init}"] if args.init else []), *args.override])
+
+
 def main(args: argparse.Namespace) -> None:
-    config = load_config(args.config, [*([f"init={args.init}"] if args.init else []), *args.override])
-    train(config, args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
+    train(read_config(args), args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
 
 
 if __name__ == "__main__":

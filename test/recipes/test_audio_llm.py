@@ -247,7 +247,10 @@ def test_the_model_is_named_by_tag_or_config_and_arguments(recipe, args, model):
 
 def test_another_tag_trains_without_preparing_again(recipe):
     recipe.run()
-    assert names(recipe.run("--tag", "other", "--train_args", "--override seed=2")[2]) == WHOLE[-4:]
+    called = recipe.run("--tag", "other", "--train_args", "--override seed=2")[2]
+    assert names(called) == WHOLE[-5:]
+    sets = "--train dump/tokens/one_train --valid dump/tokens/one_valid"
+    assert called[0] == f"stats --config conf/pretrain.yaml {sets} --output exp/stats_other --override seed=2"
     assert recipe.run("--tag", "other", "--train_args", "--override seed=2")[2] == []
     assert recipe.run()[2] == []
 

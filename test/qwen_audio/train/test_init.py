@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from qwen_audio.build import frame_counter
 from qwen_audio.decoder.quantize import quantize_llm
 from qwen_audio.infer.load import load_model
 from qwen_audio.train.checkpoint import checkpoints
@@ -36,6 +37,12 @@ def test_without_lora_the_whole_llm_is_trained(sft_config, tiny_tokenizer):
     model = build_from(sft_config(decoder_conf={"lora": None}), tiny_tokenizer, [20, 30], 1)
     assert all(param.requires_grad for param in model.decoder.parameters())
     assert not any(".lora_" in name for name in model.state_dict())
+
+
+def test_frames_are_counted_by_the_folders_own_encoder_which_needs_no_other(sft_config, stage5):
+    conf = {"encoder_conf": {"model": "nowhere/to-be-found"}}
+    count, source = frame_counter(sft_config(**conf)), load_model(stage5).model
+    assert count(16000) == source.num_frames(16000)
 
 
 def test_another_component_starts_anew_and_is_named(sft_config, tiny_tokenizer):
