@@ -52,7 +52,7 @@ sft_args=              # further arguments of `qwen-audio train` in stage 6
 answer_args=           # further arguments of `qwen-audio answer`
 tag=                   # name of the model, exp/pretrain_TAG; empty: from the config and --train_args
 ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where there is one
-num_nodes=1            # machines; start the same command on each
+num_nodes=1            # machines to train on; above 1 with --stage 4 --stop_stage 4 alone, the same command on each
 master=localhost:29500 # HOST:PORT of the first of several machines
 eval_model=            # folder of a trained or imported model: prepare test sets, decode and score, train nothing
 inference_config=      # decoding config; empty: conf/decode.yaml where there is one, else greedy search
@@ -80,6 +80,8 @@ name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
 feats=$dumpdir/$feats_type tokens=$dumpdir/tokens stats=$expdir/stats_$tag model=$expdir/pretrain_$tag results=.
 . "$root/recipes/ablate.sh"
+((num_nodes == 1 || stage == 4 && stop_stage == 4)) ||
+    die "--num_nodes $num_nodes is for --stage 4 --stop_stage 4; run the stages before and after on one machine, without it"
 [[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
 
 # The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.

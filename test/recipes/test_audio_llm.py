@@ -276,12 +276,20 @@ def test_several_gpus_are_started_by_torchrun(recipe):
         line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
     ]
     assert "--nproc_per_node 2 --standalone -m qwen_audio.bin.train --config conf/pretrain.yaml" in one
-    args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b", "--stop_stage", "4"]
+    args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b"]
+    args += ["--stage", "4", "--stop_stage", "4"]
     (two,) = [line for line in recipe.run(*args)[2] if "torch.distributed" in line]
     assert (
         "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio.bin.train"
         in two
     )
+
+
+@pytest.mark.parametrize("stages", [[], ["--stop_stage", "4"], ["--stage", "4"]])
+def test_several_machines_train_and_do_nothing_else(recipe, stages):
+    status, output, called = recipe.run("--num_nodes", "2", *stages)
+    assert status != 0 and called == [] and len(output.splitlines()) == 1
+    assert "--num_nodes 2 is for --stage 4 --stop_stage 4; run the stages before and after on one" in output
 
 
 def test_the_seconds_of_every_stage_reach_the_scoring(recipe):
