@@ -104,7 +104,8 @@ if begin 0 data "data of ${train_set:-${corpora:-$test_sets}}" "$corpora|$corpus
         local/data.sh --corpus_name "$name" ${corpus:+--corpus "$corpus"} --preset "$preset" --downloads downloads
     done
     read_sets
-    ((!${#train[@]})) || qwen-audio check_leak --train "${train[@]/#/data/}" --test "${valid[@]/#/data/}" "${test[@]/#/data/}"
+    ((!${#train[@]})) || qwen-audio check_leak --train "${train[@]/#/data/}" --test "${valid[@]/#/data/}" "${test[@]/#/data/}" \
+        ${train_set:+--may_share_sentences}
     finish
 fi
 [[ -n $eval_model ]] || ((${#train[@]})) ||

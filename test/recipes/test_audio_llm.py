@@ -167,7 +167,8 @@ def test_sets_of_the_user_need_no_corpus(recipe):
     status, output, called = recipe.run(*own)
     assert status == 0, output
     assert names(called) == ["config"] + WHOLE[2:]
-    assert called[1] == "check_leak --train data/my_train --test data/my_valid data/my_test"
+    sets = "--train data/my_train --test data/my_valid data/my_test"
+    assert called[1] == f"check_leak {sets} --may_share_sentences"
 
 
 @pytest.fixture

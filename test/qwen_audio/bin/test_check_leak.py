@@ -27,3 +27,16 @@ def test_labels_may_repeat(tmp_path, capsys):
     train, test = data_dir(tmp_path / "train", "hello", 0.1), data_dir(tmp_path / "test", "goodbye", 0.2)
     run("check_leak", ["--train", train, "--test", test])
     assert "no leak; compared 1 train recordings, 1 held out recordings" in capsys.readouterr().out
+
+
+def test_shared_sentences_may_be_a_warning_and_shared_recordings_never(tmp_path, capsys):
+    train, test = data_dir(tmp_path / "train", "hello", 0.1), data_dir(tmp_path / "test", "Hello.", 0.2)
+    run("check_leak", ["--train", train, "--test", test, "--may_share_sentences"])
+    *_, warning, end = capsys.readouterr().out.splitlines()
+    assert warning == (
+        "warning: 1 of 1 sentences of valid and test stand in train as well: test a = train a ('hello')"
+    )
+    assert end.startswith("no shared recording; compared")
+    same = data_dir(tmp_path / "same", "goodbye", 0.1)
+    with pytest.raises(SystemExit, match=r"1 recording\(s\) of valid or test stand in train"):
+        run("check_leak", ["--train", train, "--test", same, "--may_share_sentences"])
