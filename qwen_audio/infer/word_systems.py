@@ -18,6 +18,7 @@ DECODED, GIVEN = "decoded", "given"  # the words: the system's own, or the refer
 ATTENTION, WHISPER, POCKETSPHINX = "attention", "whisper:", "pocketsphinx"
 TASK = "srwt"  # whose words the attention heads are picked on
 PICKED = 6  # attention heads at most
+WHISPER_CLIPS = 8  # heard at once: however short, each takes the memory of 30 s
 
 
 @dataclass(frozen=True)
@@ -196,10 +197,15 @@ def _whisper(name: str, whisper: LoadedModel) -> System:
     head = whisper.timestamp_head()
 
     def time(batch: Batch) -> dict[str, list[list[Word]]]:
-        clips = head.hear(whisper, batch.audios, batch.languages)
-        own = head.transcribe(clips, list(range(len(batch.clips))), batch.languages)
-        told = zip((DECODED, GIVEN), (own, batch.texts))
-        return {kind: head.times(clips, texts, batch.languages) for kind, texts in told}
+        found = {DECODED: [], GIVEN: []}
+        for begin in range(0, len(batch.clips), WHISPER_CLIPS):
+            part = slice(begin, begin + WHISPER_CLIPS)
+            audios, texts, languages = batch.audios[part], batch.texts[part], batch.languages[part]
+            clips = head.hear(whisper, audios, languages)
+            own = head.transcribe(clips, list(range(len(audios))), languages)
+            found[DECODED] += head.times(clips, own, languages)
+            found[GIVEN] += head.times(clips, texts, languages)
+        return found
 
     return System(name, time)
 
