@@ -130,8 +130,7 @@ keep_sets_of_tasks() {  # of the arrays train, valid and test, where they are pr
         local -n sets=$kind
         kept=()
         for set in "${sets[@]}"; do
-            if [[ ! -f $feats/$set/examples.jsonl ]] ||
-                grep -qE "\"task\": \"($(xargs <<< "$tasks" | tr ' ' '|'))\"" "$feats/$set/examples.jsonl"; then
+            if [[ ! -f $feats/$set/examples.jsonl ]] || has_task "$tasks" "$set"; then
                 kept+=("$set")
             else
                 log "$set has no example of $tasks: left out"
@@ -151,8 +150,12 @@ done_files() {  # done_files STAGE FOLDER SET...: the markers of that stage for 
 with_task() {  # with_task TASK OPTION SET...: the option with the first prepared set that has examples of the task
     local set
     for set in "${@:3}"; do
-        if grep -q "\"task\": \"$1\"" "$feats/$set/examples.jsonl"; then echo "$2" "$feats/$set"; return; fi
+        if has_task "$1" "$set"; then echo "$2" "$feats/$set"; return; fi
     done
+}
+
+has_task() {  # has_task TASKS SET: whether the prepared set has an example of one of these tasks
+    grep -qE "\"task\": \"($(xargs <<< "$1" | tr ' ' '|'))\"" "$feats/$2/examples.jsonl"
 }
 
 data_files() {  # data_files SET...: what stage 1 reads of these data directories

@@ -34,7 +34,7 @@ def time_words(clips: list[Clip], output: Path, systems: list[System]) -> dict[s
     refused, batches = [], list(make_batches(clips))
     for batch in progress(batches, len(batches), f"words of {Path(output).parent.name}"):
         for system in systems:
-            for part in batch.singly() if system.alone else [batch]:
+            for part in batch.parts(system.at_once):
                 try:
                     found = system.time(part)
                 except ValueError as error:

@@ -42,10 +42,16 @@ class Clip:
 
 
 class Batch:
-    """Clips that are timed together; their audio is read once for all systems."""
+    """Clips that are timed together; their audio is read once for all systems that take it whole."""
 
     def __init__(self, clips: list[Clip]):
         self.clips = clips
+
+    def parts(self, count: int | None) -> list["Batch"]:
+        """Batches of at most ``count`` of the clips; without it this one."""
+        if count is None or count >= len(self.clips):
+            return [self]
+        return [Batch(self.clips[begin : begin + count]) for begin in range(0, len(self.clips), count)]
 
     @functools.cached_property
     def audios(self) -> list[np.ndarray]:
@@ -59,10 +65,6 @@ class Batch:
     def languages(self) -> list[str]:
         return [clip.language for clip in self.clips]
 
-    def singly(self) -> list["Batch"]:
-        """A batch of each clip."""
-        return [Batch([clip]) for clip in self.clips]
-
 
 @dataclass(frozen=True)
 class System:
@@ -70,12 +72,12 @@ class System:
 
     Attributes:
         time: a batch -> the words of each clip, by where they come from: ``decoded``, ``given`` or both.
-        alone: takes one clip at a time, so that it refuses one at a time.
+        at_once: clips at most that it takes together, and refuses together; None for any number.
     """
 
     name: str
     time: Callable[[Batch], dict[str, list[list[Word]]]]
-    alone: bool = False
+    at_once: int | None = None
 
 
 @dataclass
@@ -197,17 +199,12 @@ def _whisper(name: str, whisper: LoadedModel) -> System:
     head = whisper.timestamp_head()
 
     def time(batch: Batch) -> dict[str, list[list[Word]]]:
-        found = {DECODED: [], GIVEN: []}
-        for begin in range(0, len(batch.clips), WHISPER_CLIPS):
-            part = slice(begin, begin + WHISPER_CLIPS)
-            audios, texts, languages = batch.audios[part], batch.texts[part], batch.languages[part]
-            clips = head.hear(whisper, audios, languages)
-            own = head.transcribe(clips, list(range(len(audios))), languages)
-            found[DECODED] += head.times(clips, own, languages)
-            found[GIVEN] += head.times(clips, texts, languages)
-        return found
+        clips = head.hear(whisper, batch.audios, batch.languages)
+        own = head.transcribe(clips, list(range(len(batch.clips))), batch.languages)
+        told = zip((DECODED, GIVEN), (own, batch.texts))
+        return {kind: head.times(clips, texts, batch.languages) for kind, texts in told}
 
-    return System(name, time)
+    return System(name, time, at_once=WHISPER_CLIPS)
 
 
 def _pocketsphinx() -> System:
@@ -220,4 +217,4 @@ def _pocketsphinx() -> System:
         found = [aligner.align(*clip) for clip in told]
         return {GIVEN: [[(word, start, end, 1.0) for start, end, word in words] for words in found]}
 
-    return System(POCKETSPHINX, time, alone=True)
+    return System(POCKETSPHINX, time, at_once=1)

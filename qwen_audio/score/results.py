@@ -142,29 +142,23 @@ def _word_times(results: dict) -> str:
 
 def _not_decoded(results: dict) -> str:
     gaps = results.get("not_decoded", ())
-    if not gaps:
-        return ""
     lines = [f"- {g['model']}: {g['task']} {g['lang']} of {g['set']}, {g['count']} utterances" for g in gaps]
-    return "\n".join(["Not decoded, so without a score:", "", *lines, ""])
+    return _listed("Not decoded, so without a score:", lines)
 
 
 def _rejected(results: dict) -> str:
     lines = [f"- {r['set']}: {r['count']} {r['what']}(s): {r['reason']}" for r in results.get("rejected", ())]
-    if not lines:
-        return ""
-    return "\n".join(
-        ["Rejected before decoding, so not scored (`dump/raw/SET/rejected.tsv`):", "", *lines, ""]
-    )
+    return _listed("Rejected before decoding, so not scored (`dump/raw/SET/rejected.tsv`):", lines)
 
 
 def _without_examples(results: dict) -> str:
-    lacking = results.get("without_examples")
-    if not lacking:
-        return ""
+    lacking = results.get("without_examples") or ()
     lines = [f"- {g['task']}, {g['title']}: {', '.join(g['datasets'])}" for g in lacking]
-    return "\n".join(
-        ["Tasks that no set here has examples of, and public datasets that have:", "", *lines, ""]
-    )
+    return _listed("Tasks that no set here has examples of, and public datasets that have:", lines)
+
+
+def _listed(heading: str, lines: list[str]) -> str:
+    return "\n".join([heading, "", *lines, ""]) if lines else ""
 
 
 def _pictures(results: dict) -> str:
