@@ -90,7 +90,8 @@ def make_app(
         Route("/v1/chat/completions", server.chat, methods=["POST"]),
         Route("/v1/audio/transcriptions", server.transcribe, methods=["POST"]),
     ]
-    allowed = [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])]
+    every = {"allow_methods": ["*"], "allow_headers": ["*"]}
+    allowed = [Middleware(CORSMiddleware, allow_origins=origins, expose_headers=[WARNINGS_HEADER], **every)]
     return Starlette(
         routes=pages + routes,
         middleware=allowed if origins else [],

@@ -195,6 +195,8 @@ def test_other_sites_may_call_only_where_they_are_named(loaded, client):
     with TestClient(make_app(loaded, "tiny", origins=("https://example.org",))) as other:
         answer = other.options("/v1/chat/completions", headers=asked)
         assert answer.headers["access-control-allow-origin"] == "https://example.org"
+        got = other.get("/v1/models", headers=asked)  # a script of that site reads no other header of ours
+        assert got.headers["access-control-expose-headers"] == "X-Warnings"
 
 
 def test_models_names_the_model_and_the_page_comes_with_its_files(client):
