@@ -41,6 +41,7 @@ CHOICES = {
     "train_dtype": ("float32", "bfloat16"),
     "trainer": ("local", "deepspeed"),
 }
+DOTTED = "lr_scale."  # below it stand prefixes of parameter names, which have dots themselves
 _INNER = ("optim_conf", "scheduler_conf", "batch_conf", "tokenizer_conf")
 
 
@@ -56,7 +57,8 @@ _Loader.add_implicit_resolver(
 def read_yaml(path: str | Path) -> dict:
     """A YAML mapping with ``include: other.yaml`` (relative to the file) merged below it.
 
-    Mappings are merged key by key, so a variant lists just its differences; everything else replaces. A
+    Mappings are merged key by key, so a variant lists just its differences; everything else replaces, a
+    mapping inside of one too: ``decoder_conf: {lora: {r: 8}}`` names all that is to stand in ``lora``. A
     component that is swapped does not inherit the options of the one it replaces.
     """
     path = Path(path)
@@ -86,29 +88,65 @@ def merge(base: dict, over: dict) -> dict:
     return result
 
 
+def override(config: dict, items: list[str]) -> dict:
+    """``config`` with the values of ``items`` in it.
+
+    They are one variant, whatever their order: a component that one of them swaps is swapped first, then options
+    are set. A dotted key sets that value alone, at any depth; a mapping is merged as read_yaml merges one. Of two
+    values of one key the last counts.
+
+    Args:
+        items: ``key=value`` or ``key.inner=value``, values in YAML, such as ``adapter_conf.stride=2``.
+
+    Raises:
+        ValueError: for what is no ``key=value``, or a key below a value that is no mapping.
+    """
+    given = [_parse(item) for item in items]
+    result = merge(config, {path[0]: value for path, value in given if len(path) == 1 and path[0] in SLOTS})
+    for path, value in given:
+        inside, (*above, last) = result, path
+        for depth, part in enumerate(above, 1):
+            if inside.get(part) is None:
+                inside[part] = {}
+            if not isinstance(inside[part], dict):
+                whole = ".".join(path[:depth])
+                raise ValueError(
+                    f"override {'.'.join(path)}: {whole} is {inside[part]!r}, which has no keys; write {whole}=VALUE"
+                )
+            inside = inside[part]
+        joins = not above and isinstance(value, dict) and isinstance(inside.get(last), dict)
+        inside[last] = {**inside[last], **value} if joins else value
+    return result
+
+
+def _parse(item: str) -> tuple[list[str], object]:
+    """The keys on the way to a value, and the value."""
+    key, sign, text = item.partition("=")
+    if not sign:
+        raise ValueError(f"override {item!r}: write key=value")
+    try:
+        value = yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ValueError(f"override {item!r}: not valid YAML: {' '.join(str(error).split())}") from None
+    return key.split(".", 1 if key.startswith(DOTTED) else -1), value
+
+
 def load_config(path: str | Path, overrides: list[str] = ()) -> dict:
     """The complete configuration of ``path``, defaults filled in, checked.
 
     Args:
-        overrides: ``key=value`` or ``key.inner=value``, values in YAML, such as ``adapter_conf.stride=2``.
+        overrides: as of ``override``.
 
     Raises:
         ValueError: naming the key or component that is unknown and the nearest valid one.
     """
-    config = read_yaml(path)
-    for item in overrides:
-        key, sign, value = item.partition("=")
-        if not sign:
-            raise ValueError(f"override {item!r}: write key=value")
-        value = yaml.load(value, _Loader)
-        for part in reversed(key.split(".")[1:]):
-            value = {part: value}
-        config = merge(config, {key.split(".")[0]: value})
+    content = read_yaml(path)
+    config = override(content, overrides)
     for key in config:
         if key not in DEFAULTS:
             raise ValueError(f"{path}: unknown key {key!r}{nearest(key, DEFAULTS)}")
     if config.get("init") is not None and not all(slot in config for slot in SLOTS):
-        config = merge(_components(Path(str(config["init"]))), config)
+        config = override(merge(_components(Path(str(config["init"]))), content), overrides)
     config = with_all_keys(config)
     if config["phases"] == []:
         raise ValueError(f"{path}: phases is empty; write at least one, such as - {{steps: 1000}}")

@@ -11,13 +11,12 @@ import yaml
 
 from qwen_audio.config import load_config
 from qwen_audio.data.task_weights import leave_out
+from qwen_audio.train.arguments import add_overrides
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="training configuration")
-    parser.add_argument(
-        "--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration"
-    )
+    add_overrides(parser)
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="TASK", help="leave out their task_weights"
     )

@@ -13,6 +13,7 @@ Example:
 import argparse
 
 from qwen_audio.interop.dtypes import DTYPES
+from qwen_audio.train.arguments import add_overrides
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="tensors of the source not to take, such as '*.inv_freq'",
     )
-    parser.add_argument(
-        "--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration"
-    )
+    add_overrides(parser)
 
 
 def main(args: argparse.Namespace) -> None:

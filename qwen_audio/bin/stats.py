@@ -9,12 +9,13 @@ Example:
 
 import argparse
 
-from qwen_audio.bin.train import add_run, read_config
+from qwen_audio.bin.train import add_run
 from qwen_audio.build import frame_counter
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.stats import write_stats
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.train.arguments import read_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

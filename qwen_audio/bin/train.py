@@ -9,7 +9,7 @@ Example:
 
 import argparse
 
-from qwen_audio.config import load_config
+from qwen_audio.train.arguments import add_changes, read_config
 from qwen_audio.train.run import train
 
 
@@ -24,15 +24,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help="training configuration")
     parser.add_argument("--train", nargs="+", required=True, metavar="SET", help="tokenised training sets")
     parser.add_argument("--valid", nargs="*", default=[], metavar="SET", help="tokenised validation sets")
-    parser.add_argument("--init", metavar="DIR", help="folder of a trained model to start from (init: DIR)")
-    parser.add_argument(
-        "--override", nargs="+", default=[], metavar="KEY=VALUE", help="keys of the configuration"
-    )
-
-
-def read_config(args: argparse.Namespace) -> dict:
-    """The configuration that the arguments of ``add_run`` describe."""
-    return load_config(args.config, [*([f"init={args.init}"] if args.init else []), *args.override])
+    add_changes(parser)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from qwen_audio.cli import run
 from qwen_audio.config import load_config, read_yaml
 from qwen_audio.infer.options import load_inference_config
 from qwen_audio.task_spec import load_tasks
@@ -111,6 +112,64 @@ def test_an_override_swaps_a_component_without_its_options(write):
     config = load_config(path, ["adapter=conv", "adapter_conf.layers=1", "seed=7", "optim_conf.lr=1e-4"])
     assert (config["adapter"], config["adapter_conf"], config["seed"]) == ("conv", {"layers": 1}, 7)
     assert config["optim_conf"]["lr"] == 1e-4 and config["optim_conf"]["eps"] == 1e-6
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_overrides_count_together_in_whatever_order_they_stand(write, turn):
+    path = write("adapter: stack_linear\nadapter_conf: {stride: 4}\n" + MINIMAL)
+    config = load_config(path, ["adapter_conf.layers=3", "adapter=conv", "seed=7"][::turn])
+    assert (config["adapter"], config["adapter_conf"], config["seed"]) == ("conv", {"layers": 3}, 7)
+
+
+LORA = "decoder: hf_causal_lm\ndecoder_conf: {model: x, lora: {r: 16, lora_alpha: 32}}\nencoder: conformer\n"
+
+
+def test_a_dotted_override_sets_that_value_alone_at_any_depth(write):
+    path = write(LORA + "phases: [{steps: 3}]\n")
+    assert load_config(path, ["decoder_conf.lora.r=8"])["decoder_conf"] == {
+        "model": "x", "lora": {"r": 8, "lora_alpha": 32},
+    }  # fmt: skip
+    assert load_config(path, ["decoder_conf.lora={r: 8}"])["decoder_conf"]["lora"] == {"r": 8}
+    none = load_config(path, ["decoder_conf.lora=null", "decoder_conf.lora.r=8", "decoder_conf.model=y"])
+    assert none["decoder_conf"] == {"model": "y", "lora": {"r": 8}}
+    deep = load_config(path, ["deepspeed_conf.zero_optimization.stage=1"])["deepspeed_conf"]
+    assert deep == {"zero_optimization": {"stage": 1}}
+
+
+def test_what_stands_inside_of_an_included_mapping_is_replaced_as_a_whole(write):
+    write(LORA, "base.yaml")
+    top = read_yaml(write("include: base.yaml\ndecoder_conf: {lora: {r: 8}}\n"))
+    assert top["decoder_conf"] == {"model": "x", "lora": {"r": 8}}
+
+
+def test_overrides_change_the_components_of_the_model_to_start_from(write):
+    folder = write(LORA + MINIMAL.replace("decoder: transformer\n", ""), "run/config.yaml").parent
+    config = load_config(write("phases: [{steps: 3}]\n"), ["decoder_conf.lora.r=8", f"init={folder}"])
+    assert config["decoder_conf"] == {"model": "x", "lora": {"r": 8, "lora_alpha": 32}}
+
+
+def test_a_prefix_of_lr_scale_may_have_dots(write):
+    path = write(MINIMAL + "lr_scale: {decoder: 8, adapter: 5}\n")
+    scale = load_config(path, ["lr_scale.decoder.new_rows=20"])["lr_scale"]
+    assert scale == {"decoder": 8, "adapter": 5, "decoder.new_rows": 20}
+
+
+def test_an_override_below_what_has_no_keys_is_refused(write):
+    path = write(MINIMAL + "optim_conf: {betas: [0.9, 0.98]}\n")
+    with pytest.raises(
+        ValueError, match=r"betas.0: optim_conf.betas is \[0.9, 0.98\], which has no keys; write opt"
+    ):
+        load_config(path, ["optim_conf.betas.0=0.8"])
+    with pytest.raises(ValueError, match="override 'adapter_conf=.layers: 1': not valid YAML: while parsing"):
+        load_config(path, ["adapter_conf={layers: 1"])
+
+
+@pytest.mark.parametrize("given", [["--override", "seed=2", "--override", "accum_grad=3"],
+                                   ["--override", "seed=2", "accum_grad=3"]])  # fmt: skip
+def test_an_option_given_twice_counts_twice(write, capsys, given):
+    run("config", [str(write(MINIMAL)), *given])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert (printed["seed"], printed["accum_grad"]) == (2, 3)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from qwen_audio.data.collate import Collate
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.tokenizer import Tokenizer
+from qwen_audio.train.arguments import add_overrides
 from qwen_audio.train.engine import LocalEngine
 from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, made_of
@@ -113,7 +114,7 @@ if __name__ == "__main__":
     parser.add_argument("--sets", required=True, nargs="+", metavar="SET", help="tokenised dialogues")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument("--steps", type=int, default=12, help="at most; the first is not counted")
-    parser.add_argument("--override", nargs="+", default=[], metavar="KEY=VALUE")
+    add_overrides(parser)
     parser.add_argument("--num_threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     main(parser.parse_args())
