@@ -75,3 +75,16 @@ class LocalEngine:
         for full_name, value in tensors.items():
             kind, name = full_name.split("/", 1)
             self.optimizer.state[self.trained[name]][kind] = value.to(self.ranks.device)
+
+
+def engine_class(name: str) -> type:
+    """The engine of ``trainer: name``, ``local`` or ``deepspeed``.
+
+    To be called before the ranks meet: default arguments of DeepSpeed would hold their process group for ever,
+    and importing it takes seconds, so it is done only where it is asked for.
+    """
+    if name == "deepspeed":
+        from qwen_audio.train.deepspeed_engine import DeepSpeedEngine
+
+        return DeepSpeedEngine
+    return LocalEngine

@@ -18,11 +18,12 @@ from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, export_model, write_
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.average import average, select
 from qwen_audio.train.checkpoint import load_model_tensors
+from qwen_audio.train.engine import engine_class
 from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, describe, identity, made_of
 from qwen_audio.train.plot import plot_log
 from qwen_audio.train.ranks import Ranks
-from qwen_audio.train.trainer import Trainer, engine_class, seed_everything
+from qwen_audio.train.trainer import Trainer, seed_everything
 
 
 def train(
@@ -41,7 +42,7 @@ def train(
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     tasks = task_list(sets, valid)
     ctc_tokens = sorted({int(token) for data in sets for token in data.ctc_tokens()}) if config["ctc"] else []
-    engine_class(config["trainer"])
+    make_engine = engine_class(config["trainer"])
     ranks = Ranks(device)
     start, known = {}, []  # what the run starts from, and the tasks learned there
     if config["init"]:
@@ -63,19 +64,12 @@ def train(
         check_quantize(kind)
         quantize_llm(model.decoder.lm, kind, DTYPES[config["train_dtype"]], ranks.device)
     store_frozen(model.decoder, DTYPES[config["train_dtype"]])
-    trainer = Trainer(
-        model,
-        plan,
-        Collate(tasks, cache),
-        {**config, **start},
-        output,
-        device,
-        valid_plan,
-    )
-    if trainer.ranks.rank == 0:
+    collate = Collate(tasks, cache)
+    trainer = Trainer(model, plan, collate, {**config, **start}, output, make_engine, ranks, valid_plan)
+    if ranks.rank == 0:
         write_run(output, tokenizer, config, [*dict.fromkeys([*tasks, *known])], ctc_tokens)
     trainer.run()
-    if trainer.ranks.rank == 0:
+    if ranks.rank == 0:
         plot_log(output / "train_log.jsonl", output / "loss.png")
 
 

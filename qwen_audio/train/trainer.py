@@ -18,7 +18,6 @@ from qwen_audio.data.permutation import key
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.train import checkpoint
 from qwen_audio.train.defaults import FREE_KEYS, with_defaults
-from qwen_audio.train.engine import LocalEngine
 from qwen_audio.train.log import TrainLog
 from qwen_audio.train.meter import Meter
 from qwen_audio.train.optim import learning_rate
@@ -42,7 +41,8 @@ class Trainer:
         collate: rows to tensors; knows the run's task list.
         config: the training keys, see qwen_audio/train/defaults.py.
         output_dir: checkpoints/, train_log.jsonl and tensorboard/ go there; the last checkpoint is loaded.
-        device: "cpu" or "cuda"; with several processes each takes the GPU of its LOCAL_RANK.
+        make_engine: of qwen_audio/train/engine.py's ``engine_class``.
+        ranks: the processes of the run, and the device of this one.
         valid: validation rows, if any.
 
     Raises:
@@ -56,32 +56,23 @@ class Trainer:
         collate: Collate,
         config: dict,
         output_dir: str | Path,
-        device: str = "cpu",
+        make_engine: type,
+        ranks: Ranks,
         valid: ValidPlan | None = None,
     ):
-        self.model, self.plan, self.collate, self.valid = (
-            model,
-            plan,
-            collate,
-            valid or None,
-        )  # no sets, no validation
+        self.model, self.plan, self.collate, self.ranks = model, plan, collate, ranks
+        self.valid = valid or None  # no sets, no validation
         self.config, self.output_dir = with_defaults(config), Path(output_dir)
-        if self.config["train_dtype"] not in DTYPES:
-            raise ValueError(
-                f"train_dtype {self.config['train_dtype']!r} is unknown; write {', '.join(DTYPES)}"
-            )
         if self.config["num_threads"]:
             torch.set_num_threads(self.config["num_threads"])
         check_sets([*plan.sets, *(valid.sets if valid else ())])
-        make_engine = engine_class(self.config["trainer"])
-        self.ranks = Ranks(device)
         model.num_tasks = len(collate.tasks)
-        self.engine = make_engine(model, self.config, self.ranks)
-        self.meter = Meter(collate.tasks, self.ranks)
+        self.engine = make_engine(model, self.config, ranks)
+        self.meter = Meter(collate.tasks, ranks)
         self.seconds = 0.0  # spent on the steps before this start
         # steps called off since the last log point, in a row now, longest such row, number of the last
-        self._bad = torch.zeros(4, dtype=torch.int64, device=self.ranks.device)
-        self._norms = torch.zeros((), device=self.ranks.device)
+        self._bad = torch.zeros(4, dtype=torch.int64, device=ranks.device)
+        self._norms = torch.zeros((), device=ranks.device)
         self.start = self._resume()
 
     def run(self) -> Path:
@@ -258,24 +249,6 @@ class Trainer:
             f"{number} {data.folder.name}": data.meta["sha256"] for number, data in enumerate(self.plan.sets)
         }
         return json.loads(json.dumps({"config": config, "data": data}, default=str))
-
-
-def engine_class(name: str) -> type:
-    """The engine of ``trainer: name``.
-
-    To be called before the ranks meet: default arguments of DeepSpeed would hold their process group for ever,
-    and importing it takes seconds, so it is done only where it is asked for.
-
-    Raises:
-        ValueError: for an unknown name.
-    """
-    if name == "deepspeed":
-        from qwen_audio.train.deepspeed_engine import DeepSpeedEngine
-
-        return DeepSpeedEngine
-    if name != "local":
-        raise ValueError(f"trainer {name!r} is unknown; write local or deepspeed")
-    return LocalEngine
 
 
 def list_items(start: int, steps: int, validates, valid: ValidPlan | None) -> Iterator[Item]:

@@ -20,6 +20,8 @@ from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.train.defaults import with_defaults
+from qwen_audio.train.engine import engine_class
+from qwen_audio.train.ranks import Ranks
 from qwen_audio.train.trainer import Trainer
 
 META = {"tokenizer": "toy", "pad": 0, "placeholder": 1, "examples": "examples.jsonl", "feats_type": "raw"}
@@ -132,7 +134,8 @@ def toy_trainer(run_dir: Path, set_dir: Path, config: dict, dropout: float = 0.1
     valid = ValidPlan(
         [TokenSet(set_dir / "valid")], config["batch_conf"], model.num_frames, config["accum_grad"]
     )
-    return Trainer(model, plan, Collate(plan.tasks), config, run_dir, valid=valid)
+    make_engine = engine_class(config["trainer"])
+    return Trainer(model, plan, Collate(plan.tasks), config, run_dir, make_engine, Ranks(), valid)
 
 
 def write_toy_sets(set_dir: Path) -> Path:
