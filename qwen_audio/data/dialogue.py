@@ -6,10 +6,10 @@
         {"role": "assistant", "content": "The person says hello."}],
      "source": "template", "task": "asr", "label_origin": "real", "facts": {"text": "hello"}}
 
-The system message may be left out, and so may the id: it is then the file's name and the row's number.
-``audio`` is what qwen_audio/audio.py reads: a file, or ``file.ark:offset``. Further keys say what the dialogue is
-about: ``source`` (one of SOURCES), ``task``, ``label_origin``, ``facts`` (the exact answers, for scoring) or your
-own. Other toolkits' layouts are read too (dialogue_layouts.py).
+The system message may be left out, and so may the id: it is then the file's name and the row's number. What is
+null is absent. ``audio`` is what qwen_audio/audio.py reads: a file, or ``file.ark:offset``. Further keys say what the
+dialogue is about: ``source`` (one of SOURCES), ``task``, ``label_origin``, ``facts`` (the exact answers, for scoring)
+or your own. Other toolkits' layouts are read too (dialogue_layouts.py).
 """
 
 import json

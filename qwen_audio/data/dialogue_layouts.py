@@ -7,7 +7,8 @@
 | Qwen2-Audio | parts ``{"type": "audio", "audio_url": PATH}`` |
 
 In the first two, each ``<audio>`` in a user's text stands for the next of ``audios``. In our own layout no text
-stands for anything but itself.
+stands for anything but itself. In all of them what is null is absent: OpenAI's clients, and tables with a column a
+key, such as Parquet's, write every key that any message has with each.
 """
 
 PLACE = "<audio>"  # of both toolkits; in their files it is no text
@@ -22,6 +23,11 @@ def own_layout(row: dict, default_id: str) -> dict:
     Raises:
         ValueError: if texts and ``audios`` do not fit together.
     """
+    row = {
+        key: value for key, value in row.items() if value is not None or key == "audios"
+    }  # it tells the layout
+    if isinstance(row.get("messages"), list):
+        row["messages"] = [_without_null(message) for message in row["messages"]]
     if "conversations" in row:
         row = _from_sharegpt(row)
     if "audios" in row:
@@ -73,6 +79,18 @@ def _parts(content: str, audios) -> list[dict] | str:
         parts.append({"type": "audio", "audio": next(audios, None)})
         parts.append({"type": "text", "text": text.removeprefix("\n")})
     return [part for part in parts if part["type"] == "audio" or part["text"]] or content
+
+
+def _without_null(message):
+    """``message`` without what is null in it and in its parts."""
+    message = _given(message)
+    if isinstance(message, dict) and isinstance(message.get("content"), list):
+        message["content"] = [_given(part) for part in message["content"]]
+    return message
+
+
+def _given(row):
+    return {key: value for key, value in row.items() if value is not None} if isinstance(row, dict) else row
 
 
 def _without_urls(message):

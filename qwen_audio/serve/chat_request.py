@@ -81,12 +81,13 @@ def parse_chat(body) -> ChatRequest:
     """
     if not isinstance(body, dict):
         raise ValueError("the body is no JSON object; send one with 'messages'")
+    body = {key: value for key, value in body.items() if value is not None}  # null is absent, as in messages
     for key in body:
         if key not in KNOWN:
             raise ValueError(f"{key} is not supported{nearest(key, KNOWN)}")
     if body.get("n", 1) != 1:
         raise ValueError(f"n is {body['n']!r}; a question has one answer here, write 1")
-    stream = body.get("stream") or False
+    stream = body.get("stream", False)
     if not isinstance(stream, bool):
         raise ValueError(f"stream is {stream!r}; write true or false")
     sounds: list[Sound] = []
@@ -130,7 +131,7 @@ def wave_of(sound: Sound, max_seconds: float) -> np.ndarray:
 
 
 def _length(body: dict) -> int | None:
-    given = [key for key in LENGTHS if body.get(key) is not None]
+    given = [key for key in LENGTHS if key in body]
     for key in given:
         if not isinstance(body[key], int) or isinstance(body[key], bool) or body[key] < 1:
             raise ValueError(f"{key} is {body[key]!r}; write a whole number from 1 on")

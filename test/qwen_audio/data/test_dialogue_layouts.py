@@ -52,6 +52,21 @@ def test_the_other_layouts_say_the_same_dialogue_as_ours(row):
     assert parse_dialogue(row, "d1") == parse_dialogue(OURS)
 
 
+def test_what_is_null_is_absent():
+    keys = ("type", "audio", "audio_url", "text")  # of a table: every part has each of them
+
+    def table(row):
+        messages = [{"name": None, "refusal": None, **message} for message in row["messages"]]
+        parts = [{**dict.fromkeys(keys), **part} for part in messages[1]["content"]]
+        messages[1]["content"] = parts
+        return {"id": None, "conversations": None, "source": None, **row, "messages": messages}
+
+    assert parse_dialogue(table(OURS)) == parse_dialogue(table(QWEN2_AUDIO), "d1") == parse_dialogue(OURS)
+    assert parse_dialogue({**SHAREGPT, "id": None, "messages": None}, "d1") == parse_dialogue(OURS)
+    with pytest.raises(ValueError, match="hold <audio> 2 times, audios 0 paths"):
+        parse_dialogue({**MESSAGES, "audios": None}, "d1")
+
+
 def test_a_dialogue_of_texts_needs_no_audios():
     turns = {"conversations": [{"from": "human", "value": "Hello"}, {"from": "gpt", "value": "Hi."}]}
     texts = {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi."}]}

@@ -69,6 +69,19 @@ def test_the_length_and_what_has_no_effect():
     assert asked.max_new_tokens == 7 and len(asked.notes) == 2 and not asked.stream
 
 
+def test_what_is_null_is_absent():
+    text = {"type": "text", "text": "a"}
+    absent = ("n", "stop", "tools", "stream", "max_tokens", "temperature", "response_format")
+    asked = parse_chat(body({**text, "input_audio": None}, **dict.fromkeys(absent)))
+    assert asked == parse_chat(body(text))
+    answer = {"role": "assistant", "content": "b", "refusal": None, "audio": None, "tool_calls": None}
+    question = {"role": "user", "content": "a"}
+    (_, said, _) = parse_chat({"messages": [question, answer, question]}).said
+    assert (said.role, said.parts) == ("assistant", ("b",))
+    with pytest.raises(ValueError, match="messages is null"):
+        parse_chat({"messages": None})
+
+
 def test_audio_of_any_format_is_decoded_and_no_more_of_it_than_may_be(tmp_path):
     wave = 0.3 * np.sin(np.arange(16000) / 9).astype(np.float32)
     for name in ("a.flac", "a.ogg", "a.mp3"):
