@@ -33,6 +33,7 @@ from qwen_audio.data.timed_words import Transcript, timed_transcript
 from qwen_audio.data.word_writers import FORMATS, word_rows
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.long_audio import recording_head, unfinished_note, windows, words_of_recording
+from qwen_audio.serve.body import bounded
 from qwen_audio.serve.chat_request import Sound, parse_chat, wave_of
 from qwen_audio.serve.sessions import Finished, Sessions
 from qwen_audio.serve.transcript_request import SUBTITLES, parse_transcript
@@ -121,12 +122,13 @@ class _Server:
         return JSONResponse({"object": "list", "data": [about]})
 
     async def chat(self, request: Request) -> Response:
-        self._admit(request, "application/json")
+        request = self._admit(request, "application/json")
         try:
-            body = json.loads(await request.body())
-        except ValueError as error:
+            asked = parse_chat(json.loads(await request.body()))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ValueError(f"the body is no JSON: {error}") from None
-        asked = parse_chat(body)
+        except RecursionError:
+            raise ValueError("the body is nested too deep") from None
         job = self.worker.start(lambda: self.sessions.answer(asked))
         about = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
         if asked.stream:
@@ -142,7 +144,7 @@ class _Server:
         return JSONResponse({"object": "chat.completion", **about, "choices": [choice], **_account(last)})
 
     async def transcribe(self, request: Request) -> Response:
-        self._admit(request, "multipart/form-data")
+        request = self._admit(request, "multipart/form-data")
         async with request.form(max_files=1, max_fields=20) as form:
             file = form.get("file")
             if file is None or isinstance(file, str):
@@ -169,21 +171,15 @@ class _Server:
         cut = [unfinished_note(head.unfinished)] if head.unfinished else []
         yield timed_transcript("file", language, len(wave) / SAMPLE_RATE, words), cut
 
-    def _admit(self, request: Request, kind: str = "") -> None:
-        """Raises: HTTPException for a request without the key, of another kind, or too large."""
+    def _admit(self, request: Request, kind: str = "") -> Request:
+        """The request, ``bounded``. Raises: HTTPException for one without the key, of another kind, or too large."""
         given = request.headers.get("authorization", "")
         if self.api_key and not hmac.compare_digest(given.encode(), f"Bearer {self.api_key}".encode()):
             raise HTTPException(401, "the header 'Authorization: Bearer KEY' does not hold the server's key")
-        if not kind:
-            return
         # a page of another site can send other kinds without asking
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        if kind and request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
             raise HTTPException(415, f"Content-Type must be {kind}")
-        length = request.headers.get("content-length", "")
-        if not length.isdigit():
-            raise HTTPException(411, "Content-Length is missing")
-        if int(length) > self.limits.max_mb * 1e6:
-            raise HTTPException(413, f"the body is larger than {self.limits.max_mb:g} MB")
+        return bounded(request, self.limits.max_mb)
 
 
 class _Stream(StreamingResponse):

@@ -163,6 +163,7 @@ def test_what_has_no_effect_is_told(ask, user):
     ("chat/completions", {"content-type": "application/json"}, b"{", 400, "the body is no JSON"),
     ("chat/completions", {"content-type": "application/json"}, b" " * 1_000_001, 413, "larger than 1 MB"),
     ("chat/completions", {"content-type": "application/json"}, b"[]", 400, "the body is no JSON object"),
+    ("chat/completions", {"content-type": "application/json"}, b"[" * 10_000, 400, "the body is nested too deep"),
     ("audio/transcriptions", {"content-type": "application/json"}, b"{}", 415, "multipart/form-data"),
     ("nowhere", {}, b"", 404, "Not Found"),
 ])  # fmt: skip
@@ -171,12 +172,13 @@ def test_what_cannot_be_served_says_why(client, path, headers, body, status, mes
     assert response.status_code == status and message in response.json()["error"]["message"]
 
 
-def test_a_body_of_unknown_length_is_refused(client):
-    pieces = iter([b'{"messages": ', b"[]}"])
-    response = client.post(
-        "/v1/chat/completions", content=pieces, headers={"content-type": "application/json"}
-    )
-    assert response.status_code == 411
+def test_a_body_of_unknown_length_is_taken_if_it_is_no_longer_than_may_be(client, user):
+    def status(*pieces):
+        headers = {"content-type": "application/json"}
+        return client.post("/v1/chat/completions", content=iter(pieces), headers=headers).status_code
+
+    assert status(b'{"messages": ', json.dumps([user("Why?")]).encode(), b"}") == 200
+    assert status(b'{"messages": ', b" " * 1_000_000, b"[]}") == 413
 
 
 def test_with_a_key_nothing_but_the_page_and_health_comes_without_it(loaded, user):
