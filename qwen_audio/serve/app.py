@@ -11,6 +11,7 @@
 Nothing that a client names is opened: audio comes as bytes. Special tokens in a client's texts stay text.
 """
 
+import asyncio
 import contextlib
 import hmac
 import json
@@ -24,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -96,7 +97,7 @@ def make_app(
     return Starlette(
         routes=pages + routes,
         middleware=allowed if origins else [],
-        exception_handlers={HTTPException: _refused, ValueError: _bad, Busy: _busy},
+        exception_handlers={HTTPException: _refused, ValueError: _bad, Busy: _busy, ClientDisconnect: _gone},
         lifespan=server.lifespan,
     )
 
@@ -109,8 +110,13 @@ class _Server:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _):
+        # windows of a recording are heard in batches, each of them hundreds of steps: minutes on a CPU
+        parts = self.loaded.model.encoder, self.loaded.model.decoder
+        hooks = [part.register_forward_pre_hook(lambda *_: self.worker.step()) for part in parts]
         yield
         self.worker.close()
+        for hook in hooks:
+            hook.remove()
 
     async def health(self, _: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -133,12 +139,7 @@ class _Server:
         about = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
         if asked.stream:
             return _Stream(job, about)
-        text, last = [], None
-        async for piece in job:
-            if isinstance(piece, Finished):
-                last = piece
-            else:
-                text.append(piece)
+        *text, last = await _all_of(job, request)
         message = {"role": "assistant", "content": "".join(text)}
         choice = {"index": 0, "message": message, "finish_reason": _reason(last)}
         return JSONResponse({"object": "chat.completion", **about, "choices": [choice], **_account(last)})
@@ -152,7 +153,7 @@ class _Server:
             asked = parse_transcript(form)
             sound = Sound(await file.read(), "file")
         job = self.worker.start(lambda: self._words(sound, asked.language))
-        ((found, cut),) = [each async for each in job]
+        ((found, cut),) = await _all_of(job, request)
         notes = [*asked.notes, *cut]
         if asked.form in SUBTITLES or asked.form == "text":
             text = FORMATS[asked.form].write(found) if asked.form in SUBTITLES else f"{found.text}\n"
@@ -180,6 +181,28 @@ class _Server:
         if kind and request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
             raise HTTPException(415, f"Content-Type must be {kind}")
         return bounded(request, self.limits.max_mb)
+
+
+async def _all_of(job: Job, request: Request) -> list:
+    """All pieces of ``job``. Raises: ClientDisconnect where the client leaves before; the thread stops then."""
+
+    async def made() -> list:
+        return [piece async for piece in job]
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    pieces, left = asyncio.create_task(made()), asyncio.create_task(gone())
+    try:
+        await asyncio.wait((pieces, left), return_when=asyncio.FIRST_COMPLETED)
+        if not pieces.done():
+            raise ClientDisconnect
+        return pieces.result()
+    finally:
+        job.leave()
+        pieces.cancel()
+        left.cancel()
 
 
 class _Stream(StreamingResponse):
@@ -248,3 +271,7 @@ async def _bad(_: Request, error: ValueError) -> Response:
 
 async def _busy(_: Request, error: Busy) -> Response:
     return JSONResponse(_error(str(error), "server_error"), 503, {"Retry-After": "5"})
+
+
+async def _gone(_: Request, error: ClientDisconnect) -> Response:
+    return Response(status_code=499)  # nobody reads it, and the log has no fault of ours

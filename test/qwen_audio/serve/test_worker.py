@@ -68,6 +68,46 @@ def test_who_leaves_stops_the_work_and_what_waited_in_vain_is_not_begun():
     assert asyncio.run(run()) == [("closed",)]
 
 
+def test_who_leaves_in_the_middle_of_a_piece_stops_it_at_its_next_step():
+    async def run():
+        worker, begun, go, seen = Worker(4), threading.Event(), threading.Event(), []
+
+        def slow():
+            for number in range(9):
+                worker.step()
+                seen.append(number)
+                begun.set()
+                go.wait(5)
+            yield "a transcript"
+
+        job = worker.start(slow)
+        await asyncio.to_thread(begun.wait, 5)
+        job.leave()
+        go.set()
+        worker.close()
+        worker.step()  # nobody's work any more
+        return seen
+
+    assert asyncio.run(run()) == [0]
+
+
+def test_who_waits_and_leaves_makes_room_at_once():
+    async def run():
+        worker, go, begun = Worker(2), threading.Event(), []
+
+        def waits():
+            go.wait(5)
+            yield 1
+
+        first, second = worker.start(waits), worker.start(lambda: iter(begun.append("second")))
+        second.leave()
+        third = worker.start(waits)
+        go.set()
+        return [[piece async for piece in job] for job in (first, third)], begun
+
+    assert asyncio.run(run()) == ([[1], [1]], [])
+
+
 def test_more_than_may_wait_are_turned_away_until_there_is_room():
     async def run():
         worker, go = Worker(2), threading.Event()
