@@ -48,7 +48,7 @@ class Attention(Aligner):
     """Words where the decoder looked when it wrote them: cross-attention of Whisper, self-attention of an LLM.
 
     A word lasts until the next begins, the last until the end of the text is heard; a word's confidence is the
-    mean probability of its tokens.
+    mean probability of its tokens. In a clip too short for a frame, words are spaced evenly, with confidence 0.
 
     Args:
         heads: ``[layer, head]`` pairs, counted from 0; by default those published with a Whisper, else all of
@@ -70,8 +70,12 @@ class Attention(Aligner):
 
     def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[Word]]:
         """See Aligner."""
-        result: list[list[Word]] = [[] for _ in texts]
-        spoken = [number for number, text in enumerate(texts) if text.strip()]
+        result = [
+            evenly(split_words(text, language), samples / SAMPLE_RATE)
+            for text, language, samples in zip(texts, languages, clips.samples.tolist(), strict=True)
+        ]
+        frames = clips.frame_lengths.tolist()
+        spoken = [number for number, text in enumerate(texts) if text.strip() and frames[number]]
         if spoken:
             heard = self.listen(clips, spoken, [texts[i] for i in spoken], [languages[i] for i in spoken])
             for number, one in zip(spoken, heard):
@@ -124,6 +128,12 @@ class Attention(Aligner):
             frame, end = per_frame / SAMPLE_RATE, samples / SAMPLE_RATE
             found.append(Attended(sharp, tokens, chances.cpu().numpy(), words, frame, end))
         return found
+
+
+def evenly(words: list[str], end: float) -> list[Word]:
+    """Words of the same length, of confidence 0, from 0 to ``end`` in seconds."""
+    at = np.linspace(0.0, end, len(words) + 1).tolist()
+    return [(word, start, stop, 0.0) for word, start, stop in zip(words, at, at[1:])]
 
 
 def words_on(attended: Attended, path: np.ndarray, shift: float = 0.0) -> list[Word]:

@@ -112,6 +112,18 @@ def test_an_empty_text_has_no_words(loaded, sounds):
         assert word[0] == same[0] and word[1:] == pytest.approx(same[1:], abs=1e-4)
 
 
+@pytest.mark.parametrize("samples", [0, 1, 300])
+def test_words_of_a_clip_too_short_for_a_frame_are_spaced_evenly_with_confidence_0(llm, sounds, samples):
+    short = sounds[0][:samples]
+    assert llm.model.num_frames(samples) == 0
+    words = Attention().align(llm, [sounds[1], short, short], ["the dog", "it is", ""], ["en"] * 3)
+    end = samples / 16000
+    assert words[1] == [("it", 0.0, pytest.approx(end / 2), 0.0), ("is", pytest.approx(end / 2), end, 0.0)]
+    assert words[2] == [] and [word[0] for word in words[0]] == ["the", "dog"]
+    alone = Attention().align(llm, [short], ["it is"], ["en"])
+    assert alone == [words[1]]
+
+
 def test_it_transcribes_where_no_text_is_given(llm, sounds):
     words = Attention().words_of(llm, sounds[:2], ["en", "en"])
     clips = Attention().hear(llm, sounds[:2], ["en", "en"])
