@@ -7,6 +7,7 @@ import yaml
 
 from qwen_audio.config import read_yaml
 from qwen_audio.interop import qwen2_audio
+from qwen_audio.interop.llm import LM
 from qwen_audio.interop.name_map import NameMap, reverse
 from qwen_audio.interop.own import copy_home
 from qwen_audio.interop.place import join_rows
@@ -24,6 +25,7 @@ OPTIONS = {  # what Qwen2-Audio's code is, beyond its components
 }
 TERMS = {"ctc": "ctc", "timestamp_head": "timestamp"}  # optional slots with weights, and their loss
 SHARD = "4GB"
+NAMES = NameMap(reverse(qwen2_audio.TENSORS))
 
 
 def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) -> None:
@@ -87,8 +89,7 @@ def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) ->
         _write(home / CONFIG, plain)
     if "ctc" in leave_out and (home / DECODE).is_file():
         _write(home / DECODE, _unheard(read_yaml(home / DECODE)))
-    names = NameMap(reverse(qwen2_audio.TENSORS))
-    state = {names.targets(name)[0]: tensor.contiguous() for name, tensor in tensors.items()}
+    state = {NAMES.targets(name)[0]: tensor.contiguous() for name, tensor in tensors.items()}
     save_torch_state_dict(state, folder, max_shard_size=SHARD)
 
 
@@ -118,6 +119,13 @@ def check(built: Skeleton, leave_out: list[str]) -> None:
             raise ValueError(
                 f"{slot}: {config[slot]} has no place in Qwen2-Audio; --leave_out {slot} drops it"
             )
+    lost = [name for name in built.parameters() if name.startswith(LM) and not NAMES.targets(name)]
+    if lost:
+        kind = built.model.decoder.lm.config.model_type
+        raise ValueError(
+            f"decoder_conf.model: {kind} cannot be expressed in Qwen2-Audio: its {lost[0]} has no name there; an LLM"
+            " whose tensors are model.* and lm_head.weight can be, such as Qwen2 and Llama"
+        )
 
 
 def heard_otherwise(config: dict) -> list[str]:

@@ -1,6 +1,12 @@
 import pytest
 import torch
-from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoProcessor,
+    AutoTokenizer,
+    Qwen2AudioForConditionalGeneration,
+)
 
 from qwen_audio.infer.load import load_model
 from qwen_audio.interop.assemble import import_model
@@ -90,6 +96,23 @@ def test_lora_is_merged(trained, tmp_path):
 def test_what_it_cannot_express_is_named(trained, tmp_path, keys, fault):
     trained(tmp_path / "ours", **keys)
     with pytest.raises(ValueError, match=fault):
+        export(tmp_path / "ours", tmp_path / "theirs")
+    assert not (tmp_path / "theirs").exists()
+
+
+@pytest.mark.parametrize("kind, shape", [
+    ("gpt2", {"n_embd": 16, "n_layer": 1, "n_head": 2}),
+    ("gpt_neox", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}),
+    ("bloom", {"hidden_size": 16, "n_layer": 1, "n_head": 2}),
+])  # fmt: skip
+def test_an_llm_whose_tensors_have_no_names_there_is_named_before_anything_is_written(
+    trained, tiny_llm, tmp_path, kind, shape
+):
+    size = len(AutoTokenizer.from_pretrained(tiny_llm))
+    config = AutoConfig.for_model(kind, vocab_size=size, **shape)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "llm")
+    trained(tmp_path / "ours", PADDED, {"model": str(tmp_path / "llm")})
+    with pytest.raises(ValueError, match=rf"decoder_conf.model: {kind} cannot .* its decoder.lm.* has no name"):
         export(tmp_path / "ours", tmp_path / "theirs")
     assert not (tmp_path / "theirs").exists()
 
