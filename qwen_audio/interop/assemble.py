@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from qwen_audio.config import load_config, merge
 from qwen_audio.interop import causal_lm, espnet, own, qwen2_audio, qwen_audio, whisper
 from qwen_audio.interop.dtypes import DTYPES
-from qwen_audio.interop.own import SOURCE, check_apart, copy_files, fetch
+from qwen_audio.interop.own import ARCHIVE, SOURCE, check_apart, copy_files, fetch
 from qwen_audio.interop.part import Part
 from qwen_audio.interop.place import add_rows, collect, complete, split_rows, untie
 from qwen_audio.interop.shards import sha256
@@ -37,10 +37,14 @@ def recognise(source: str | Path, target: Path, done: ExitStack) -> Part:
     folder = fetch(str(source))
     if own.matches(folder):
         return own.read(folder)
+    if own.is_pack(folder / ARCHIVE):
+        return own.read_pack(folder / ARCHIVE, target, done)
     if espnet.matches(folder):
         return espnet.read(folder)
     if not (folder / "config.json").is_file():
-        raise ValueError(f"{folder} holds neither a config.json nor an ESPnet config.yaml with a .pth file")
+        raise ValueError(
+            f"{folder} holds neither a config.json nor an ESPnet config.yaml with a .pth file nor a {ARCHIVE}"
+        )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for module in FORMATS:
         if module.matches(config):

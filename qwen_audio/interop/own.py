@@ -14,7 +14,7 @@ from qwen_audio.model_folder import CONFIG, DECODE, RUN, TOKENIZER, WEIGHTS
 HOME = "qwen_audio"  # subfolder of an export: a model folder without weights
 SOURCE = "SOURCE.json"  # where imported weights came from, with hashes
 FILES = (CONFIG, RUN, DECODE, SOURCE, TOKENIZER, "encoder", "decoder")  # no logs, checkpoints, decoded text
-PACKED = "model.pth"
+PACKED, ARCHIVE = "model.pth", "model.tar"  # of a pack: its weights, and its own name
 # weights of other frameworks, and copies of the same ones
 UNREAD = ["*.h5", "*.msgpack", "*.ot", "*.onnx*", "*.gguf", "*fp32*", "original/*"]
 AS_THEY_ARE = NameMap({"{rest}": "{rest}"})

@@ -9,17 +9,17 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from qwen_audio.interop.own import HOME, PACKED, copy_home
+from qwen_audio.interop.own import ARCHIVE, HOME, PACKED, copy_home
 from qwen_audio.interop.skeleton import read_skeleton
 from qwen_audio.model_folder import TOKENIZER, WEIGHTS, backbones
 from qwen_audio.registry import SLOTS
 from qwen_audio.tokenizer import META
 
-ARCHIVE, TRAIN_CONFIG = "model.tar", "config.yaml"  # weights do not compress
+TRAIN_CONFIG = "config.yaml"
 
 
 def export(source: str | Path, folder: str | Path) -> None:
-    """Write the model in ``source`` as ``folder``/model.tar.
+    """Write the model in ``source`` as ``folder``/model.tar; weights do not compress.
 
     It holds the training configuration of AudioLLMTask, the tensors as .pth, and the model folder without weights.
     Paths in the configuration are files, as ``unpack`` finds them again.

@@ -52,6 +52,11 @@ def test_imported_again_it_is_bit_identical_and_nothing_unpacked_is_left(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_the_folder_that_the_export_wrote_is_a_source_too(packed, tmp_path, same_model):
+    import_model([packed[1].parent], tmp_path / "again")
+    same_model(tmp_path / "again", packed[0])
+
+
 def test_a_pack_that_was_not_made_here_says_so(tmp_path):
     (tmp_path / "meta.yaml").write_text("files: {}\nyaml_files: {}\n")
     with tarfile.open(tmp_path / "other.tar", "w") as archive:
