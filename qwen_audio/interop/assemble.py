@@ -91,6 +91,9 @@ def _assemble(
     home = next((part.home for part in parts if part.home), None)
     if home:
         copy_files(home, folder)
+        if overrides:
+            config = load_config(home / CONFIG, list(overrides))
+            (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
     else:
         _settle(parts, folder, list(overrides))
     built = read_skeleton(folder)

@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from qwen_audio.encoder.espnet import Conformer
 from qwen_audio.infer.load import load_model
+from qwen_audio.interop import to_hf, to_qwen2_audio
 from qwen_audio.interop.assemble import import_model
 from qwen_audio.interop.qwen_audio import ENCODER
 
@@ -68,6 +69,21 @@ def test_the_same_import_twice_is_the_same_file(tiny_whisper, tiny_llm, tmp_path
     first = (tmp_path / "model.safetensors").read_bytes()
     import_model([tiny_whisper, tiny_llm], tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == first
+
+
+def test_overrides_change_the_configuration_of_an_own_model_and_of_an_export(trained, same_model, tmp_path):
+    trained(tmp_path / "ours", {"pad_to": 30, "attend_padding": False}, frontend_conf={"round_up": True})
+    to_hf.export(tmp_path / "ours", tmp_path / "shared")
+    to_qwen2_audio.export(tmp_path / "ours", tmp_path / "theirs")
+    for source in ("ours", "shared", "theirs"):
+        import_model([tmp_path / source], tmp_path / "out", overrides=["encoder_conf.pad_to=null"])
+        loaded = load_model(tmp_path / "out")
+        assert loaded.config["encoder_conf"]["pad_to"] is None and loaded.model.encoder.pad_to is None
+        import_model([tmp_path / source], tmp_path / "out")
+        same_model(tmp_path / "out", tmp_path / "ours")
+        for item in ("encoder_cnf.pad_to=null", "encoder_conf.pad_two=null"):
+            with pytest.raises(ValueError, match="did you mean '(encoder_conf|pad_to)'"):
+                import_model([tmp_path / source], tmp_path / "out", overrides=[item])
 
 
 def test_the_decoder_folder_makes_the_same_tokenizer_at_stage_2(tiny_whisper, tiny_llm, tmp_path):
