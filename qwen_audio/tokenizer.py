@@ -23,6 +23,7 @@ class Tokenizer:
 
     Attributes:
         base_size: ids below it belong to the base; from it on stand ``new_tokens``.
+        made_of: name of the LLM, as ``build_from_hub`` was given it; where META has none, the kind of tokenizer.
         audio_label: what stands before an audio in a dialogue, with a place for its number.
     """
 
@@ -35,6 +36,7 @@ class Tokenizer:
         self.folder = folder
         self.base_size: int = meta["base_size"]
         self.new_tokens: list[str] = meta["new_tokens"]
+        self.made_of: str = meta.get("model", meta["kind"])
         self.audio_label: str = meta.get("audio_label", AUDIO_LABEL)
         self._base = _SentencePiece(folder) if meta["kind"] == "sentencepiece" else _HuggingFace(folder)
         found = {name: self._base.token_id(name) for name in SPECIAL_TOKENS}
@@ -57,6 +59,10 @@ class Tokenizer:
                 f"{self.folder} has no token {name}; make the tokenizer again (stage 2), and train with it"
             )
         return self._ids[name]
+
+    def vocabulary(self) -> dict[str, int]:
+        """Tokens of the base, and their ids."""
+        return {token: number for token, number in self._base.vocabulary().items() if number < self.base_size}
 
     def special_ids(self) -> list[int]:
         """Ids that stand for no text: our special tokens, and the base tokenizer's own."""
@@ -99,6 +105,9 @@ class _HuggingFace:
     def token_id(self, name: str) -> int | None:
         return self._tokenizer.token_to_id(name)
 
+    def vocabulary(self) -> dict[str, int]:
+        return self._tokenizer.get_vocab(with_added_tokens=True)
+
     def special_ids(self) -> list[int]:
         return [
             number for number, token in self._tokenizer.get_added_tokens_decoder().items() if token.special
@@ -127,6 +136,9 @@ class _SentencePiece:
     def token_id(self, name: str) -> int | None:
         number = self._model.piece_to_id(name)
         return None if self._model.is_unknown(number) else number
+
+    def vocabulary(self) -> dict[str, int]:
+        return {self._model.id_to_piece(number): number for number in range(len(self._model))}
 
     def special_ids(self) -> list[int]:
         model = self._model
@@ -167,16 +179,22 @@ def build_from_hub(model: str, out: str | Path) -> None:
     """Write the tokenizer of LLM ``model`` (hub name or folder) with our special tokens appended into ``out``."""
     from transformers import AddedToken
 
-    from qwen_audio.interop.llm import read_tokenizer
-
-    tokenizer = read_tokenizer(model)
-    _add_whisper_times(tokenizer, resolve(model))
+    tokenizer = read_base(model)
     base_size = len(tokenizer)
     known = tokenizer.get_vocab()
     new = [name for name in SPECIAL_TOKENS if name not in known]
     tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in new])
     tokenizer.save_pretrained(out)
-    _write_meta(out, "hugging_face", base_size, new)
+    _write_meta(out, "hugging_face", base_size, new, model=model)
+
+
+def read_base(model: str):
+    """The tokenizer of LLM ``model``, as transformers loads one, with all tokens that its embedding has rows for."""
+    from qwen_audio.interop.llm import read_tokenizer
+
+    tokenizer = read_tokenizer(model)
+    _add_whisper_times(tokenizer, resolve(model))
+    return tokenizer
 
 
 def set_audio_label(folder: str | Path, label: str) -> None:
@@ -234,6 +252,6 @@ def train_sentencepiece(sentences, out: str | Path, pieces: int = 1000) -> None:
     _write_meta(out, "sentencepiece", size, [])
 
 
-def _write_meta(out: str | Path, kind: str, base_size: int, new: list[str]) -> None:
-    meta = {"kind": kind, "base_size": base_size, "new_tokens": new}
+def _write_meta(out: str | Path, kind: str, base_size: int, new: list[str], **more: str) -> None:
+    meta = {"kind": kind, **more, "base_size": base_size, "new_tokens": new}
     (Path(out) / META).write_text(json.dumps(meta, ensure_ascii=False) + "\n")

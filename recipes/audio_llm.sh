@@ -18,6 +18,8 @@
 #   7  decode the test sets                  exp/pretrain_TAG/decode/SET/, exp/sft_TAG/decode/SET/
 #   8  score                                 RESULTS.md, results.json
 #   9  pack and upload                       (not configured in this recipe)
+# Where --train_args give another decoder, or a model to start from, stage 2 writes exp/tokenizer_NAME/ and
+# dump/tokens_NAME/SET/ for it.
 # Before anything else the Python environment is made (tools/setup.sh), and the backbones that the training
 # config names as tools/backbones/NAME. Seconds of each stage: exp/times.json.
 # shellcheck disable=SC2013,SC2046,SC2086  # names of sets and files have no blanks; arguments are to be split
@@ -45,7 +47,7 @@ feats_type=raw         # raw: audio; fbank: log-mel features in ark files
 audio_format=flac      # of formatted audio: flac, or wav.ark (few large files)
 nj=$(nproc)            # processes of data preparation
 pretrain_config=       # training config; empty: conf/pretrain.yaml, of --preset full conf/pretrain_full.yaml
-train_args=            # further arguments of `qwen-audio train`
+train_args=            # further arguments of `qwen-audio train`: --override, --init; the tokenizer is made by them too
 sft_config=conf/sft.yaml # fine-tuning config; where there is no such file, stage 6 is left out
 make_sft_args=         # further arguments of `qwen-audio make_sft`, such as "--langs en"
 sft_args=              # further arguments of `qwen-audio train` in stage 6
@@ -78,19 +80,20 @@ config=${pretrain_config:-$default_config}
 ngpu=${ngpu:-$(nvidia-smi -L 2>/dev/null | grep -cm1 '^GPU' || true)}
 name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
-feats=$dumpdir/$feats_type tokens=$dumpdir/tokens stats=$expdir/stats_$tag model=$expdir/pretrain_$tag results=.
+other=$([[ -z $train_args || -n $eval_model ]] || other_tokenizer "$config" $train_args) own=${other:+_${other##*/}}
+feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own stats=$expdir/stats_$tag model=$expdir/pretrain_$tag results=.
 . "$root/recipes/ablate.sh"
 ((num_nodes == 1 || stage == 4 && stop_stage == 4)) ||
     die "--num_nodes $num_nodes is for --stage 4 --stop_stage 4; run the stages before and after on one machine, without it"
 [[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
 
 # The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.
-tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)
+tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)${other:+|$other}
 [[ -z $without ]] || leave_out
-weights=$model made=$model/.done5 tokenizer=$expdir/tokenizer
+weights=$model made=$model/.done5 tokenizer=$expdir/tokenizer$own
 [[ -z $eval_model ]] || take_model
 whole=$(config_json "$config")
-[[ -z $eval_model ]] && named=$whole || named=''  # a trained folder holds its own
+named=$([[ -n $eval_model ]] || config_json "$config" $train_args)  # a trained folder holds its own
 for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$named $whisper $word_heads" | sort -u); do
     [[ -e $root/$name/SOURCE.json ]] || python "$root/tools/backbones.py" "${name##*/}"
 done
@@ -99,7 +102,7 @@ read_sets  # the arrays train, valid and test: of the options, else of data/sets
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do [[ -d data/$set ]] || rm -f data/.done0; done
 own_sets=$([[ -n $corpora && -z $train_set ]] || data_files "${train[@]}" "${valid[@]}" "${test[@]}")
 if begin 0 data "data of ${train_set:-${corpora:-$test_sets}}" "$corpora|$corpus|$preset|$train_set|$valid_set|$test_sets" $own_sets; then
-    qwen-audio config "$config" >/dev/null  # a typo is found before anything is fetched
+    qwen-audio config "$config" $([[ -n $eval_model ]] || echo "$train_args") >/dev/null  # a typo is found before anything is fetched
     for name in $([[ -n $train_set ]] || echo "$corpora"); do
         local/data.sh --corpus_name "$name" ${corpus:+--corpus "$corpus"} --preset "$preset" --downloads downloads
     done
@@ -119,7 +122,7 @@ for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
 done
 
 if [[ -z $eval_model ]] && begin 2 "$tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}"); then
-    qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" --out "$tokenizer"
+    qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" $train_args --out "$tokenizer"
     finish
 fi
 [[ -z $tasks ]] || keep_sets_of_tasks

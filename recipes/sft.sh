@@ -1,9 +1,10 @@
 # shellcheck shell=bash disable=SC2046,SC2086,SC2154  # options and sets are the script's; names have no blanks
 # Sourced by audio_llm.sh: stage 6, fine-tuning for chat, and how the chat model is decoded and scored.
 # Dialogues: dump/sft/SET (of a test set at most 30 questions of a kind and language, and in SET_joined several
-# recordings a dialogue), dump/tokens_sft/SET. The model: exp/sft_TAG, and the dialogues it answered in exp/sft_TAG/decode/SET.
+# recordings a dialogue), dump/tokens_sft/SET (tokens_sft_NAME as in stage 2). The model: exp/sft_TAG, and the dialogues
+# it answered in exp/sft_TAG/decode/SET.
 
-sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft chat=$expdir/sft_$tag
+sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft$own chat=$expdir/sft_$tag
 
 fine_tune() {
     local set text=$root/recipes/chat/instructions.jsonl
@@ -14,8 +15,8 @@ fine_tune() {
     done
     for set in "${valid[@]}"; do make_dialogues "$set" "$set" --count 6; done
     for set in "${train[@]}" "${valid[@]}"; do
-        if begin 6 "$sft_tokens/$set" "tokens of the dialogues of $set" "" "$sft/$set/.done6" "$expdir"/tokenizer/*; then
-            qwen-audio tokenize "$sft/$set" "$sft_tokens/$set" --tokenizer "$expdir/tokenizer"
+        if begin 6 "$sft_tokens/$set" "tokens of the dialogues of $set" "" "$sft/$set/.done6" "$tokenizer"/*; then
+            qwen-audio tokenize "$sft/$set" "$sft_tokens/$set" --tokenizer "$tokenizer"
             finish
         fi
     done

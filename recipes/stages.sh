@@ -168,15 +168,32 @@ data_files() {  # data_files SET...: what stage 1 reads of these data directorie
     done
 }
 
-config_json() {  # config_json CONFIG [KEY...]: it, or these keys of it, with its includes, on one line of JSON
-    python -c 'import json, sys
-from qwen_audio.config import read_yaml
-try:
-    config = read_yaml(sys.argv[1])
-except (ValueError, OSError) as error:
-    sys.exit(str(error))
-print(json.dumps({k: v for k, v in config.items() if k in (sys.argv[2:] or config)}, sort_keys=True))' "$@"
+config_json() {  # config_json CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes, on one line of JSON
+    python -c "$with_changes"'
+print(json.dumps({k: v for k, v in config.items() if k in (args.keys or config)}, sort_keys=True))' "$@"
 }
+
+other_tokenizer() {  # other_tokenizer CONFIG ARGUMENT...: what the tokenizer is made of, where the arguments change that
+    python -c "$with_changes"'
+from qwen_audio.config import with_all_keys
+from qwen_audio.data.run_tokenizer import source
+before, now = (source(with_all_keys(each)) for each in (content, config))
+print("" if now == before else now)' "$@"
+}
+
+with_changes='import argparse, json, sys
+from qwen_audio.config import override, read_yaml
+from qwen_audio.train.arguments import add_changes, changes
+parser = argparse.ArgumentParser()
+parser.add_argument("config")
+parser.add_argument("keys", nargs="*")
+add_changes(parser)
+args, _ = parser.parse_known_args()
+try:
+    content = read_yaml(args.config)
+    config = override(content, changes(args))
+except (ValueError, OSError) as error:
+    sys.exit(str(error))'
 
 task_json() {  # task_json KEY...: these keys of the recipe's task files, on one line of JSON
     python -c 'import json, sys

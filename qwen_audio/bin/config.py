@@ -9,21 +9,20 @@ import argparse
 
 import yaml
 
-from qwen_audio.config import load_config
 from qwen_audio.data.task_weights import leave_out
-from qwen_audio.train.arguments import add_overrides
+from qwen_audio.train.arguments import add_changes, read_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="training configuration")
-    add_overrides(parser)
+    add_changes(parser)
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="TASK", help="leave out their task_weights"
     )
 
 
 def main(args: argparse.Namespace) -> None:
-    config = load_config(args.config, args.override)
+    config = read_config(args)
     config["phases"] = leave_out(config["phases"], args.without)
     print(yaml.safe_dump(config, sort_keys=False), end="")
 

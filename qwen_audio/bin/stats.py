@@ -12,9 +12,12 @@ import argparse
 from qwen_audio.bin.train import add_run
 from qwen_audio.build import frame_counter
 from qwen_audio.data.batch_plan import BatchPlan
+from qwen_audio.data.collate import check_sets
+from qwen_audio.data.run_tokenizer import check_tokenizer
 from qwen_audio.data.stats import write_stats
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.arguments import read_config
 
 
@@ -26,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     config = read_config(args)
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (args.train, args.valid))
+    check_sets([*sets, *valid])
+    check_tokenizer(config, Tokenizer(sets[0].meta["tokenizer"]))
     frames = frame_counter(config)
     plan = BatchPlan.from_config(sets, config, frames)
     ValidPlan(valid, config["batch_conf"], frames, config["accum_grad"])  # for its errors

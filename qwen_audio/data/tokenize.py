@@ -2,34 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.progress import progress
 from qwen_audio.task_spec import WORDS, TaskSpec
-from qwen_audio.tokenizer import Tokenizer, build_from_hub, train_sentencepiece
-
-
-def make_tokenizer(config: dict, train: Iterable[Path], tasks: dict[str, TaskSpec], out: Path) -> Tokenizer:
-    """The tokenizer of a run in folder ``out``.
-
-    The LLM's own where the decoder is pretrained; else a sentencepiece model trained on the answers of
-    the training sets.
-
-    Args:
-        train: formatted training sets (``dump/FEATS/SET``).
-    """
-    model = config["decoder_conf"].get("model")
-    if model:
-        build_from_hub(model, out)
-    else:
-        rows = (json.loads(line) for folder in train for line in open(Path(folder) / "examples.jsonl", "rb"))
-        answers = (tasks[row["task"]].target_pieces(row) for row in rows)
-        texts = (text for pieces in answers for text, is_tag in pieces if not is_tag)
-        train_sentencepiece(texts, out, config["tokenizer_conf"]["pieces"])
-    return Tokenizer(out)
+from qwen_audio.tokenizer import Tokenizer
 
 
 def tokenize(

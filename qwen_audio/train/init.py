@@ -19,19 +19,14 @@ def build_from(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks:
     """The model of ``config`` with the weights of the folder ``config["init"]`` (as stage 5 leaves one).
 
     Its LoRA matrices are merged into its LLM first; where ``config`` asks for LoRA, new ones are added. A slot with
-    another component than the folder's starts anew. Arguments as of ``build_model``.
+    another component than the folder's starts anew. Arguments as of ``build_model``; the tokenizer is the folder's
+    (qwen_audio/data/run_tokenizer.py checks that).
 
     Raises:
-        ValueError: if the tokenizers differ, or a component's tensors are missing, left over or of another shape.
+        ValueError: if a component's tensors are missing, left over or of another shape.
     """
     folder = Path(config["init"])
     loaded = load_model(folder)
-    theirs, ours = loaded.tokenizer, tokenizer
-    if (theirs.base_size, theirs.new_tokens) != (ours.base_size, ours.new_tokens):
-        raise ValueError(
-            f"init: {folder} was trained with another tokenizer ({theirs.base_size} + {len(theirs.new_tokens)}"
-            f" tokens) than {ours.folder} ({ours.base_size} + {len(ours.new_tokens)}); tokenise the sets with its own"
-        )
     same = [slot for slot in SLOTS if config[slot] == loaded.config[slot]]
     shaped = copy.deepcopy(config)
     for slot in set(backbones(config)).intersection(same):  # none of their pretrained weights is read

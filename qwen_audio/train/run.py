@@ -10,6 +10,7 @@ from qwen_audio.build import DTYPES, build_model
 from qwen_audio.config import load_config
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate, check_sets
+from qwen_audio.data.run_tokenizer import check_tokenizer
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.decoder.quantize import check_quantize, quantize_llm
@@ -34,12 +35,14 @@ def train(
     Writes config.yaml, run.json, tokenizer/, checkpoints/, train_log.jsonl, tensorboard/ and loss.png to ``output``.
 
     Raises:
-        ValueError: for sets of different tokenizers, an impossible configuration, or a run of another one.
+        ValueError: for sets of different tokenizers, or of another than the decoder's, an impossible configuration, or
+            a run of another one.
     """
     output = Path(output)
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (train_sets, valid_sets))
     check_sets([*sets, *valid])
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
+    check_tokenizer(config, tokenizer)
     tasks = task_list(sets, valid)
     ctc_tokens = sorted({int(token) for data in sets for token in data.ctc_tokens()}) if config["ctc"] else []
     make_engine = engine_class(config["trainer"])

@@ -275,6 +275,39 @@ def test_several_gpus_are_started_by_torchrun(recipe):
     )
     (one,) = [
         line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
+QWEN = [
+    "--train_args",
+    "--override decoder=hf_causal_lm decoder_conf.model=Qwen/Qwen2.5-0.5B",
+    "--tag",
+    "other",
+]
+
+
+def test_another_decoder_by_arguments_gets_a_tokenizer_and_tokens_of_its_own(recipe):
+    recipe.run()
+    status, output, called = recipe.run(*QWEN)
+    assert status == 0, output
+    assert names(called) == WHOLE[6:]
+    tokenizer, tokens = "exp/tokenizer_Qwen2.5-0.5B", "dump/tokens_Qwen2.5-0.5B/one_train"
+    assert called[0] == (
+        f"tokenizer --config conf/pretrain.yaml --train dump/raw/one_train {QWEN[1]} --out {tokenizer}"
+    )
+    assert called[1] == f"tokenize dump/raw/one_train {tokens} --tokenizer {tokenizer}"
+    assert f"train --config conf/pretrain.yaml --train {tokens} " in called[5]
+    assert recipe.run(*QWEN)[2] == []
+    assert names(recipe.run()[2]) == []  # and what was made without it still stands
+
+
+def test_arguments_are_checked_with_the_config_before_any_data_are_fetched(recipe):
+    assert recipe.run(*QWEN, BREAK="^config")[2] == [f"config conf/pretrain.yaml {QWEN[1]}"]
+
+
+def test_an_override_that_cannot_be_is_said_in_one_line(recipe):
+    status, output, called = recipe.run("--train_args", "--override decoder.model=x")
+    assert status != 0 and called == [] and len(output.splitlines()) == 1
+    assert "override decoder.model: decoder is 'transformer', which has no keys" in output
+
+
     ]
     assert "--nproc_per_node 2 --standalone -m qwen_audio.bin.train --config conf/pretrain.yaml" in one
     args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b"]
@@ -318,5 +351,9 @@ def test_a_missing_backbone_of_the_config_is_built_and_a_hub_name_is_left_alone(
     (recipe.folder / "conf/pretrain.yaml").write_text(
         "include: base.yaml\ndecoder_conf: {model: tools/backbones/there}\nctc_conf: {model: Qwen/Qwen-7B}\n"
     )
-    called = recipe.run("--stage", "8", "--skip_eval", "true", "--train_set", "x")[2]
-    assert called == ["built whisper-base"]
+    nothing = ["--stage", "8", "--skip_eval", "true", "--train_set", "x"]
+    assert recipe.run(*nothing)[2] == ["built whisper-base"]
+    other = (
+        "--override encoder_conf.model=tools/backbones/whisper-tiny.en decoder_conf.model=Qwen/Qwen2.5-0.5B"
+    )
+    assert recipe.run(*nothing, "--train_args", other)[2] == ["built whisper-tiny.en"]

@@ -14,9 +14,15 @@ from qwen_audio.build import frame_counter
 from qwen_audio.cli import run
 from qwen_audio.config import DEFAULTS, merge
 
+from qwen_audio.tokenizer import train_sentencepiece
+
+
+def tokenised_by(tokenizer, folder):
+    for meta in (folder / "train/meta.json", folder / "valid/meta.json"):
+        meta.write_text(json.dumps({**json.loads(meta.read_text()), "tokenizer": str(tokenizer)}))
 
 @pytest.fixture
-def call(parts, tmp_path):
+def call(parts, tmp_path, tiny_tokenizer):
     """Function (more arguments) -> stats.json of a training and a validation set of 20 and 4 clips of 2 s."""
     config = {**parts["encoder"]["whisper"], "adapter": "stack_linear", "adapter_conf": {"stride": 4}}
     config |= {**parts["decoder"]["frozen"], "phases": [{"steps": 5, "task_weights": {"asr": 1, "sec": 1}}]}
@@ -26,6 +32,8 @@ def call(parts, tmp_path):
     write_set(tmp_path / "valid", [("asr", 32000, 5, 7), ("lid", 32000, 5, 37)] * 2)
 
     def call(*more):
+    tokenised_by(tiny_tokenizer.folder, tmp_path)
+
         args = ["--config", "conf.yaml", "--train", "train", "--valid", "valid", "--output", "stats", *more]
         run("stats", [str(tmp_path / arg) if (tmp_path / arg).exists() else arg for arg in args])
         return json.loads(Path("stats/stats.json").read_text())
@@ -59,6 +67,13 @@ def test_a_row_for_which_training_would_stop_is_named_in_validation_too(call):
 
 
 @pytest.mark.parametrize("encoder", ["whisper", "conformer", "e_branchformer"])
+def test_a_decoder_that_the_sets_were_not_tokenised_for_is_refused(call, tmp_path):
+    train_sentencepiece(["press one to hear it again"] * 9, tmp_path / "tokenizer", pieces=40)
+    tokenised_by(tmp_path / "tokenizer", tmp_path)
+    with pytest.raises(SystemExit, match="tokenised for sentencepiece .*the decoder is .*run stage 2 again"):
+        call()
+
+
 @pytest.mark.parametrize("adapter", ["pool_linear", "stack_linear", "conv"])
 def test_frames_are_counted_as_by_the_model(tiny_model, parts, encoder, adapter):
     config = merge(DEFAULTS, {**parts["encoder"][encoder], **parts["adapter"][adapter]})
