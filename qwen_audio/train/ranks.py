@@ -48,7 +48,8 @@ class Ranks:
         """Replace ``tensor`` by rank 0's."""
         if self.world > 1:
             dense = tensor.contiguous()
-            dist.broadcast(dense, 0)
+            bytes_ = dense.reshape(-1).view(torch.uint8)  # NCCL does not know every type: not int16
+            dist.broadcast(bytes_, 0)
             tensor.copy_(dense)
 
     def first(self, value: object) -> object:
