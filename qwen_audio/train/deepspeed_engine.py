@@ -1,6 +1,5 @@
 """``trainer: deepspeed``: the local engine with its optimizer state split over the ranks (ZeRO stage 1)."""
 
-import atexit
 import logging
 import os
 
@@ -48,7 +47,6 @@ class DeepSpeedEngine:
         optimizer = build_optimizer(model, config)
         if not dist.is_initialized():  # DeepSpeed wants a process group, also of one
             ranks.start_group(store=dist.HashStore(), rank=0, world_size=1)
-        atexit.register(_leave_groups)
         os.environ.setdefault("LOCAL_RANK", "0")
 
         logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
@@ -84,8 +82,9 @@ class DeepSpeedEngine:
         return norm, bad
 
     def close(self) -> None:
-        """End the training; the hooks on the weights would else keep the process groups alive for ever."""
+        """End the training and the process groups; hooks on the weights would else keep these alive for ever."""
         self.engine.destroy()
+        deepspeed.comm.destroy_process_group()  # the ranks' too
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """Optimizer state gathered from all ranks, which must all call this; names as the local engine's."""
@@ -143,9 +142,3 @@ def _settings(config: dict, world: int) -> dict:
         "train_batch_size": world,
         "gradient_clipping": config["grad_clip"] or 0.0,
     }
-
-
-def _leave_groups() -> None:
-    """What ``leave_group`` of the ranks does after this, for DeepSpeed's own groups too."""
-    if dist.is_initialized():
-        deepspeed.comm.destroy_process_group()

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import sys
 from datetime import timedelta
 
 import torch
@@ -10,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 # for what rank 0 does alone, such as filling a frame cache; torch's 10 minutes (NCCL) would end the run, and torchrun
-# ends it at once where a rank has died
+# ends it at once where a rank has died, see ``end``
 PATIENCE = timedelta(days=1)
 
 
@@ -34,10 +35,15 @@ class Ranks:
             self.start_group()
 
     def start_group(self, **options) -> None:
-        """Meet the other processes, and leave them when this one ends; ``options`` are torch's."""
+        """Meet the other processes; ``options`` are torch's. A process that ends before ``leave`` ends as failed."""
         backend = "nccl" if self.device.type == "cuda" else "gloo"
         dist.init_process_group(backend, timeout=PATIENCE, **options)
-        atexit.register(leave_group)
+        atexit.register(end)
+
+    def leave(self) -> None:
+        """End the process group, which all ranks do together, when the run has come to its end."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
     def sum_(self, tensor: Tensor) -> None:
         """Replace ``tensor`` by its sum over the ranks."""
@@ -69,11 +75,19 @@ class Ranks:
         return values
 
 
-def leave_group() -> None:
-    """End the process group and its threads.
+def end() -> None:
+    """What a process that has met others does last.
 
-    A thread of gloo that lets go of its last tensor while the interpreter goes down aborts the process.
+    Where it has not left them, something was raised here, and they wait for this process in an operation. NCCL's groups
+    can only be left together, so nothing is left: this process ends at once, and torchrun then ends the others.
+
+    Otherwise the threads of the groups end with the last reference to them; one of gloo that lets go of its last tensor
+    while the interpreter goes down aborts the process.
     """
     if dist.is_initialized():
-        dist.destroy_process_group()
-    gc.collect()  # the threads end with the last reference to their group
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(1)
+    gc.collect()

@@ -72,6 +72,7 @@ def train(
     if ranks.rank == 0:
         write_run(output, tokenizer, config, [*dict.fromkeys([*tasks, *known])], ctc_tokens)
     trainer.run()
+    ranks.leave()
     if ranks.rank == 0:
         plot_log(output / "train_log.jsonl", output / "loss.png")
 

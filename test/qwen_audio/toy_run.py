@@ -169,6 +169,7 @@ def main() -> None:
     forward = trainer.model.forward
     trainer.model.forward = lambda **batch: (time.sleep(args.pause), forward(**batch))[1]
     trainer.run()
+    trainer.ranks.leave()
 
 
 if __name__ == "__main__":

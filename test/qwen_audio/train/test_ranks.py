@@ -1,17 +1,25 @@
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from qwen_audio.train.ranks import Ranks, leave_group
+from qwen_audio.train.ranks import Ranks
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
 
 
 def test_the_other_ranks_wait_a_day_for_what_rank_0_does_alone():
-    Ranks().start_group(store=dist.HashStore(), rank=0, world_size=1)
+    ranks = Ranks()
+    ranks.start_group(store=dist.HashStore(), rank=0, world_size=1)
     group = dist.group.WORLD._get_backend(torch.device("cpu"))
     assert group.options._timeout == timedelta(days=1)
-    leave_group()
+    del group
+    ranks.leave()
 
 
 @pytest.mark.parametrize(
@@ -32,3 +40,23 @@ def test_a_tensor_of_any_type_goes_to_the_other_ranks_in_bytes_which_nccl_knows(
     ours = torch.zeros((*shape, 2), dtype=dtype)[..., 0]  # not contiguous
     ranks.first_(ours)
     assert torch.equal(ours, theirs) and sent == [torch.uint8]
+
+
+def test_what_one_rank_raises_is_said_and_ends_the_run_at_once(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        """
+import sys, time
+import torch.distributed as dist
+from qwen_audio.train.ranks import Ranks
+
+dist.destroy_process_group = lambda: time.sleep(100)  # as NCCL's, which waits for the other ranks
+ranks = Ranks()
+if ranks.rank == 1:
+    sys.exit('qwen-audio train: out of memory')
+ranks.gather(None)
+"""
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", script]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 1 and "out of memory\n" in done.stderr
