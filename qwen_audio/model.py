@@ -45,7 +45,12 @@ class AudioLLM(AbsESPnetModel):
         """
         features, lengths = self.frontend(speech, speech_lengths)
         if self.specaug is not None and self.training:
-            features, _ = self.specaug(features, lengths.cpu())  # one wait: time warp reads clip after clip
+            on_host = lengths.cpu()  # one wait: time warp reads clip after clip
+            heard = features[:, : int(on_host.max())]  # without the silence that pad_to puts behind all clips
+            changed, _ = self.specaug(heard.clone(), on_host)
+            inside = torch.arange(heard.shape[1], device=lengths.device) < lengths[:, None]
+            heard = torch.where(inside[..., None], changed, heard)
+            features = torch.cat([heard, features[:, heard.shape[1] :]], dim=1)
         hidden, lengths, _ = self.encoder(features, lengths)
         return hidden, lengths
 

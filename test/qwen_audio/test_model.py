@@ -204,6 +204,30 @@ def test_specaug_acts_in_training_alone(tiny_model, make_batch):
     assert not torch.allclose(masked.train()(**batch)[0], plain.train()(**batch)[0])
 
 
+@pytest.mark.parametrize("rows", [ROWS[:3], ROWS[:1] * 2], ids=["other lengths", "same length"])
+def test_specaug_takes_a_padded_clip_as_one_without_silence_and_leaves_the_silence(
+    tiny_model, parts, make_batch, rows
+):
+    plain, batch = parts["encoder"]["whisper"]["encoder_conf"], make_batch(rows)
+    augment = {"specaug": "specaug", "specaug_conf": {"time_warp_window": 5, "time_mask_width_range": [3, 5]}}
+    heard = {}
+    for name, changes in {
+        "silence": {"encoder_conf": {**plain, "pad_to": 30.0}},
+        "padded": {"encoder_conf": {**plain, "pad_to": 30.0}, **augment},
+        "alone": augment,
+    }.items():
+        model = tiny_model(**changes)
+        model.encoder.register_forward_pre_hook(lambda _, args, name=name: heard.update({name: args}))
+        torch.manual_seed(1)
+        model.hear(batch["speech"], batch["speech_lengths"])
+    (silence, _), (padded, lengths), (alone, _) = (heard[name] for name in ("silence", "padded", "alone"))
+    assert padded.shape == (len(rows), 3000, 80)
+    for row, length in enumerate(lengths.tolist()):
+        torch.testing.assert_close(padded[row, :length], alone[row, :length])
+        assert not torch.equal(padded[row, :length], silence[row, :length])
+        assert torch.equal(padded[row, length:], silence[row, length:])
+
+
 def test_the_decoder_reads_as_many_positions_as_the_batch_says_without_asking_the_device(model, make_batch):
     batch, read = make_batch(ROWS), []
     positions = [
