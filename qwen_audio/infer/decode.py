@@ -93,7 +93,7 @@ def report(summary: dict) -> str:
 
 def _decode(loaded, data, requests: list[Request], config: InferenceConfig, specs) -> Iterator[dict]:
     tasks = dict.fromkeys(request.task for request in requests)
-    grammars = {name: grammar_of(specs[name], loaded.tokenizer) for name in tasks}
+    grammars = {name: grammar_of(specs[name], loaded.tokenizer, loaded.shares_times) for name in tasks}
     timed = Timed(loaded, config, specs)
     for batch in batches(requests, **config.batch_conf, rate=SAMPLE_RATE):
         first = {request.utt: request for request in reversed(batch)}

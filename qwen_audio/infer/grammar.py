@@ -203,10 +203,14 @@ def _flat(choices: list):
             yield choice
 
 
-def grammar_of(spec: TaskSpec, tokenizer: Tokenizer) -> Grammar:
-    """The grammar of the answers of a task."""
+def grammar_of(spec: TaskSpec, tokenizer: Tokenizer, shared: bool = False) -> Grammar:
+    """The grammar of the answers of a task.
+
+    Args:
+        shared: of word times, see WordTimes.
+    """
     if spec.target == WORDS:
         from qwen_audio.timestamp.word_times import WordTimes
 
-        return WordTimes(tokenizer)
+        return WordTimes(tokenizer, shared)
     return Template(spec.form, tokenizer)

@@ -43,6 +43,11 @@ class LoadedModel:
     dtype: torch.dtype = torch.float32
     search: InferenceConfig = field(default_factory=InferenceConfig)
 
+    @property
+    def shares_times(self) -> bool:
+        """Whether it writes word times as the released Qwen-Audio does: ``shared`` of WordTimes."""
+        return bool(self.config["timestamp_head_conf"].get("shared"))
+
     @torch.inference_mode()
     def encode(self, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Audio to decoder embeddings.

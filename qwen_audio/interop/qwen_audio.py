@@ -91,6 +91,8 @@ def read(folder: Path, config: dict) -> Part:
         },
         "adapter": "pool_linear",
         "adapter_conf": {"stride": 2},
+        "timestamp_head": "tokens",
+        "timestamp_head_conf": {"shared": True},
     }
     return Part(
         "Qwen-Audio", folder, weight_files(folder), NameMap(LLM | AUDIO), slots,

@@ -9,6 +9,7 @@ from qwen_audio.task_spec import WORDS, TaskSpec, load_tasks
 from qwen_audio.timestamp.head import Hearing, Word
 from qwen_audio.timestamp.word_times import WordTimes
 from qwen_audio.tokenizer import Tokenizer
+from qwen_audio.words import SIL
 
 
 class Tokens(Hearing):
@@ -18,15 +19,18 @@ class Tokens(Hearing):
 
     Args:
         task: the task whose prompt asks for word times; by default the first whose target is ``words``.
+        shared: times are written as the released Qwen-Audio does (qwen_audio/timestamp/word_times.py); an import
+            of it says so. What is trained on word times here writes the paper's way.
     """
 
-    def __init__(self, task: str | None = None):
+    def __init__(self, task: str | None = None, shared: bool = False):
         super().__init__(task)
+        self.shared = shared
 
     def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
         """See Hearing."""
         tokenizer = clips.loaded.tokenizer
-        grammar = _grammar(tokenizer)
+        grammar = _grammar(tokenizer, self.shared)
         answers = self.write(clips, list(range(len(languages))), languages, grammar)
         return [_words(answer, grammar, tokenizer) for answer in answers]
 
@@ -46,6 +50,8 @@ def _words(answer: Hypothesis, grammar: WordTimes, tokenizer: Tokenizer) -> list
     found = []
     for start, end in grammar.split(answer.tokens):
         text = tokenizer.decode(answer.tokens[start + 1 : end]).strip()
+        if text == SIL:
+            continue
         chances = [math.exp(value) for value in answer.logprobs[start + 1 : end]]
         times = (grammar.seconds(answer.tokens[place]) for place in (start, end))
         found.append((text, *times, sum(chances) / len(chances)))
@@ -53,5 +59,5 @@ def _words(answer: Hypothesis, grammar: WordTimes, tokenizer: Tokenizer) -> list
 
 
 @functools.lru_cache(maxsize=4)
-def _grammar(tokenizer: Tokenizer) -> WordTimes:
-    return WordTimes(tokenizer)
+def _grammar(tokenizer: Tokenizer, shared: bool) -> WordTimes:
+    return WordTimes(tokenizer, shared)

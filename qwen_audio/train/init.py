@@ -7,9 +7,11 @@ from pathlib import Path
 
 from qwen_audio.build import build_model
 from qwen_audio.infer.load import load_model
+from qwen_audio.infer.requests import task_of
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import CONFIG, RUN, WEIGHTS, backbones
 from qwen_audio.registry import SLOTS
+from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.tokenizer import Tokenizer
 
 LORA, WRAPPED = ".lora_", ".base_layer."  # in peft's names: matrices of LoRA, and the layer they are added to
@@ -35,6 +37,17 @@ def build_from(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks:
     for slot in same:
         _place(model, loaded.model, slot, folder)
     return model
+
+
+def check_word_times(config: dict, tasks: list[str]) -> None:
+    """Raises: ValueError if the sets, of streams ``tasks``, teach another form of word times than is decoded."""
+    specs = load_tasks()
+    timed = [task for task in map(task_of, tasks) if task in specs and specs[task].target == WORDS]
+    if timed and config["timestamp_head_conf"].get("shared"):
+        raise ValueError(
+            f"timestamp_head_conf.shared is true, as {config['init']} writes word times; in the sets of {timed[0]}"
+            " each word has a start and an end of its own: write timestamp_head_conf: {shared: false}"
+        )
 
 
 def made_of(config: dict) -> dict:

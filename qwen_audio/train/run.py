@@ -21,7 +21,7 @@ from qwen_audio.train.average import average, select
 from qwen_audio.train.checkpoint import load_model_tensors
 from qwen_audio.train.engine import engine_class
 from qwen_audio.train.frame_cache import fill, planned
-from qwen_audio.train.init import build_from, describe, identity, made_of
+from qwen_audio.train.init import build_from, check_word_times, describe, identity, made_of
 from qwen_audio.train.plot import plot_log
 from qwen_audio.train.ranks import Ranks
 from qwen_audio.train.trainer import Trainer, seed_everything
@@ -41,6 +41,7 @@ def train(
     output = Path(output)
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (train_sets, valid_sets))
     check_sets([*sets, *valid])
+    check_word_times(config, task_list(sets))
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     check_tokenizer(config, tokenizer)
     tasks = task_list(sets, valid)

@@ -254,3 +254,11 @@ def test_a_head_from_outside_times_the_words_that_were_transcribed(loaded, make_
     assert [word for _, _, word in found] == said and said
     assert [start for start, _, _ in found] == [pytest.approx(i / 10) for i in range(len(said))]
     assert ("a", "asr") not in rows and rows["a", "srwt"]["tokens"] > 0
+
+
+def test_times_are_shared_where_the_model_writes_them_so(loaded, make_set, tmp_path):
+    data = make_set([("a", "srwt", {"audio_lang": "en", "text_lang": "en", "words": [[0.0, 0.1, "go"]]})])
+    config = {**loaded.config, "timestamp_head": "tokens", "timestamp_head_conf": {"shared": True}}
+    decode(dataclasses.replace(loaded, config=config), data, tmp_path / "out", CONFIG, SPECS)
+    (row,) = read_rows(tmp_path / "out")
+    assert row["hyp"].startswith("<|0.00|>") and "|><|" not in row["hyp"].replace("<|sil|>", "word")

@@ -1,6 +1,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import qwen_layouts as layouts
 import torch
@@ -148,7 +149,17 @@ def test_the_chat_model_is_known_by_the_form_it_was_tuned_in(released, ranks, tm
     layouts.write_checkpoint(tmp_path / "chat", ranks, len(RELEASED), audio=True)
     (tmp_path / "chat/generation_config.json").write_text('{"chat_format": "chatml"}')
     import_model([tmp_path / "chat"], tmp_path / "out")
-    assert "text" in load_model(tmp_path / "out").tasks and "text" not in released[1].tasks
+    chat = load_model(tmp_path / "out")
+    assert "text" in chat.tasks and "text" not in released[1].tasks
+    assert chat.tokenizer.answer_times and not released[1].tokenizer.answer_times
+
+
+def test_word_times_are_decoded_in_the_released_form(released):
+    head = released[1].timestamp_head()
+    assert type(head).__name__ == "Tokens" and head.shared and released[1].shares_times
+    (words,) = head.words_of(released[1], [np.zeros(16000, np.float32)], ["en"])
+    times = [time for word in words for time in word[1:3]]
+    assert times == sorted(times) and all(word[0] != "<|sil|>" for word in words)
 
 
 def test_a_token_that_only_this_checkpoint_has_moves_the_ids_after_it(ranks, tmp_path):

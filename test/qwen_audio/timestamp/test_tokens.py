@@ -43,6 +43,20 @@ def test_words_come_with_seconds_and_the_mean_probability_of_their_tokens(tiny_t
     assert "<|es|><|transcribe|><|es|><|timestamps|>" in heard["prompt"]
 
 
+def test_of_shared_times_silence_is_no_word(tiny_tokenizer, monkeypatch):
+    t = tiny_tokenizer.token_id
+    go, stop = tiny_tokenizer.encode("g"), tiny_tokenizer.encode("X")
+    tokens = [t("<|0.00|>"), t("<|sil|>"), t("<|0.54|>"), *go, t("<|0.86|>"), *stop, t("<|1.17|>")]
+    answer = Hypothesis(tokens, np.log([1, 0.6, 0.9, 0.5, 0.1, 0.3, 0.8]).tolist(), 0.0, ended=True)
+    monkeypatch.setattr(head_module, "Clips", Says(answer, {}))
+    words = Tokens(shared=True).words(loaded_with(tiny_tokenizer), np.zeros(32000, np.float32))
+    assert [word[0] for word in words] == ["g", "X"]
+    assert [word[1:] for word in words] == [
+        pytest.approx((0.54, 0.86, 0.5)),
+        pytest.approx((0.86, 1.17, 0.3)),
+    ]
+
+
 def test_answers_that_did_not_end_are_counted(tiny_tokenizer, monkeypatch):
     head = Tokens()
     for kind in ({"ended": True}, {"ended": False}, {"ended": False, "looped": True}):

@@ -3,17 +3,34 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
-from qwen_audio.tags import TIMES
+from qwen_audio.tags import TIMES, split_tags
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.timestamp.word_times import WordTimes
-from qwen_audio.words import parse_words
+from qwen_audio.words import SIL, parse_words
 
 SRWT = load_tasks()["srwt"]
+RELEASED = "<|0.00|><|sil|><|0.54|>面<|0.86|>条<|1.17|>"  # as the released model writes
 
 
 @pytest.fixture(scope="module")
 def grammar(tiny_tokenizer):
     return WordTimes(tiny_tokenizer)
+
+
+@pytest.fixture(scope="module")
+def shared(tiny_tokenizer):
+    return WordTimes(tiny_tokenizer, shared=True)
+
+
+@pytest.fixture(scope="module")
+def grammars(grammar, shared):
+    """That of times of each word's own, and that of shared ones."""
+    return {"own": grammar, "shared": shared}
+
+
+def ids_of(tokenizer, written):
+    """Its tags as tokens, the rest as text."""
+    return tokenizer.encode_pieces([(piece, piece.startswith("<|")) for piece in split_tags(written)])
 
 
 def allowed_after(grammar, tokens, samples=16000):
@@ -65,7 +82,37 @@ def test_a_word_does_not_begin_with_white_space_alone(grammar, tiny_tokenizer):
     assert space in allowed_after(grammar, [start, *tiny_tokenizer.encode("New")])
 
 
-def test_whatever_the_decoder_wants_the_answer_parses(grammar, tiny_tokenizer):
+def test_the_released_way_is_admitted_token_by_token_and_read_rightly(shared, tiny_tokenizer):
+    written = ids_of(tiny_tokenizer, RELEASED)
+    after = allowed_after(shared, written, 32000)
+    assert tiny_tokenizer.end in after and tiny_tokenizer.token_id("<|sil|>") in after
+    spans = [[shared.seconds(written[place]) for place in span] for span in shared.split(written)]
+    words = parse_words(tiny_tokenizer.decode(written))
+    assert [pytest.approx(span) for span in spans] == [[0, 0.54], [0.54, 0.86], [0.86, 1.17]]
+    assert words == [(0.0, 0.54, "<|sil|>"), (0.54, 0.86, "面"), (0.86, 1.17, "条")]
+    assert SRWT.parse(RELEASED) == {"words": [[0.54, 0.86, "面"], [0.86, 1.17, "条"]]}
+
+
+def test_shared_times_begin_at_zero_and_stand_between_words(shared, tiny_tokenizer):
+    t, word, end = tiny_tokenizer.token_id, tiny_tokenizer.encode("go"), tiny_tokenizer.end
+    every, sil = times(tiny_tokenizer, 0, 3000), t("<|sil|>")
+    assert allowed_after(shared, []) == {t("<|0.00|>")}
+    begun = allowed_after(shared, [t("<|0.00|>")])
+    assert {sil, *word} <= begun and end not in begun and not begun & every
+    quiet = [t("<|0.00|>"), sil]
+    assert allowed_after(shared, quiet) == times(tiny_tokenizer, 1, 100)
+    said = [*quiet, t("<|0.20|>"), *word]
+    assert allowed_after(shared, said) & every == times(tiny_tokenizer, 21, 100)
+    assert sil not in allowed_after(shared, said) and end not in allowed_after(shared, said)
+    done = allowed_after(shared, [*said, t("<|0.45|>")])
+    assert {sil, end, *word} <= done and not done & every
+    assert allowed_after(shared, [*said, t("<|1.00|>")]) == {end}
+    assert shared.close([*said, t("<|0.45|>"), *word]) == [*said, t("<|0.45|>")]
+
+
+@pytest.mark.parametrize("kind", ["own", "shared"])
+def test_whatever_the_decoder_wants_the_answer_parses(grammars, kind, tiny_tokenizer):
+    grammar = grammars[kind]
     draw = torch.Generator().manual_seed(0)
     samples = torch.tensor([3000, 16000, 50000, 123456] * 5)
     states, written = grammar.start(samples), [[] for _ in samples]
@@ -73,6 +120,7 @@ def test_whatever_the_decoder_wants_the_answer_parses(grammar, tiny_tokenizer):
         wish = torch.randn(len(samples), len(tiny_tokenizer), generator=draw) * 3
         wish[:, tiny_tokenizer.end] += 8
         wish[:, sorted(times(tiny_tokenizer, 0, 3000))] += 4
+        wish[:, tiny_tokenizer.token_id(SIL)] += 6
         tokens = grammar.mask(wish.log_softmax(-1), states).argmax(1)
         states = grammar.advance(states, tokens)
         for row, token in zip(written, tokens.tolist()):
@@ -83,20 +131,28 @@ def test_whatever_the_decoder_wants_the_answer_parses(grammar, tiny_tokenizer):
         names = {tiny_tokenizer.token_id(name): float(name[2:-2]) for name in TIMES}
         spoken = [names[token] for token in row if token in names]
         assert spoken == sorted(spoken) and spoken[-1] <= length / 16000 + 0.01
-        assert len(spoken) % 2 == 0 and SRWT.parse(tiny_tokenizer.decode(row)) is not None
+        words = parse_words(tiny_tokenizer.decode(row))
+        if kind == "shared":
+            assert spoken[0] == 0 and [word[:2] for word in words] == list(zip(spoken, spoken[1:]))
+        else:
+            assert [word[:2] for word in words] == list(zip(spoken[::2], spoken[1::2], strict=True))
+            assert SRWT.parse(tiny_tokenizer.decode(row)) is not None
+    assert any(tiny_tokenizer.token_id(SIL) in row for row in written) == (kind == "shared")
 
 
 @hypothesis.example([20, "go", "<|0.15|>", "go", 40], 9600)
 @hypothesis.given(
-    st.lists(st.sampled_from(["<|0.15|>", "go", "知", " "]) | st.integers(0, 60)), st.integers(1, 9600)
+    st.lists(st.sampled_from(["<|0.15|>", "go", "知", " "]) | st.integers(0, 61)), st.integers(1, 9600)
 )
+@pytest.mark.parametrize("kind", ["own", "shared"])
 def test_not_even_letters_that_spell_a_time_make_an_answer_malformed(
-    grammar, tiny_tokenizer, wishes, samples
+    grammars, kind, tiny_tokenizer, wishes, samples
 ):
+    grammar = grammars[kind]
     states, written = grammar.start(torch.tensor([samples])), []
     for wish in wishes:
         letters = [] if isinstance(wish, int) else [tiny_tokenizer.encode(letter) for letter in wish]
-        for token in sum(letters, []) or [tiny_tokenizer.token_id(TIMES[wish])]:
+        for token in sum(letters, []) or [tiny_tokenizer.token_id([*TIMES[:61], SIL][wish])]:
             if grammar.allowed(states)[0, token]:
                 states = grammar.advance(states, torch.tensor([token]))
                 written.append(token)

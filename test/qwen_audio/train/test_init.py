@@ -10,7 +10,7 @@ from qwen_audio.data.run_tokenizer import check_tokenizer
 from qwen_audio.decoder.quantize import quantize_llm
 from qwen_audio.infer.load import load_model
 from qwen_audio.train.checkpoint import checkpoints
-from qwen_audio.train.init import build_from, describe
+from qwen_audio.train.init import build_from, check_word_times, describe
 from qwen_audio.train.run import finish, train
 
 
@@ -44,6 +44,23 @@ def test_frames_are_counted_by_the_folders_own_encoder_which_needs_no_other(sft_
     conf = {"encoder_conf": {"model": "nowhere/to-be-found"}}
     count, source = frame_counter(sft_config(**conf)), load_model(stage5).model
     assert count(16000) == source.num_frames(16000)
+
+
+def test_sets_that_teach_another_form_of_word_times_than_is_decoded_are_refused(
+    sft_config, dialogues, tmp_path
+):
+    meta = json.loads((dialogues / "meta.json").read_text())
+    meta["tasks"], meta["counts"] = (
+        json.loads(json.dumps(meta[key]).replace('"text"', '"srwt/en"')) for key in ("tasks", "counts")
+    )
+    (dialogues / "meta.json").write_text(json.dumps(meta))
+    shared = sft_config(timestamp_head_conf={"shared": True})
+    with pytest.raises(
+        ValueError, match=r"shared is true, as .*/pretrain_tiny .* of srwt .* write .*{shared: false}"
+    ):
+        train(shared, [str(dialogues)], [], tmp_path / "run", "cpu")
+    check_word_times(shared, ["asr/en", "template"])
+    check_word_times(sft_config(), ["srwt/en"])
 
 
 def test_another_component_starts_anew_and_is_named(sft_config, tiny_tokenizer):
