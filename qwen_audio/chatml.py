@@ -9,14 +9,15 @@
     The person says in English, "hello".<|im_end|>
 
 The supervised fine-tuning format of Qwen-Audio (arXiv:2311.07919, section 3.3), as its released model reads it.
-Qwen2-Audio was tuned with a blank after "Audio 1:"; its tokenizer says so (``audio_label``).
+Qwen2-Audio was tuned with a blank after "Audio 1:"; its tokenizer says so (``audio_label``). Qwen-Audio-Chat answers
+``It starts at <|2.33|> seconds.`` with the token of the time; its tokenizer says that too (``answer_times``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qwen_audio.data.dialogue import ASSISTANT, SYSTEM, Audio, Message, Text
-from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, tag
+from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, tag, time_pieces
 from qwen_audio.tokenizer import Tokenizer
 
 BEGIN, END = tag("im_start"), tag("im_end")
@@ -42,7 +43,7 @@ class Encoded:
 
 
 def encode_message(message: Message, first_audio: int, tokenizer: Tokenizer) -> Encoded:
-    """One message; its texts are never searched for special tokens.
+    """One message; its texts are never searched for special tokens, but for the times of answers that hold them.
 
     Args:
         first_audio: number of its first audio: 1 at the beginning of a dialogue.
@@ -56,10 +57,10 @@ def encode_message(message: Message, first_audio: int, tokenizer: Tokenizer) -> 
             text = "\n"
         else:
             text += part.text
-    head = _head(message.role, tokenizer)
-    said = [*tokenizer.encode_pieces([*pieces, (text, False)]), tokenizer.token_id(END)]
+    head, own = _head(message.role, tokenizer), message.role == ASSISTANT
+    pieces += time_pieces(text) if own and tokenizer.answer_times else [(text, False)]
+    said = [*tokenizer.encode_pieces(pieces), tokenizer.token_id(END)]
     after = tokenizer.encode("\n")
-    own = message.role == ASSISTANT
     trained = [False] * len(head) + [own] * len(said) + [False] * len(after)
     return Encoded(head + said + after, trained, audios)
 

@@ -44,6 +44,7 @@ def _tags(names: str) -> list[str]:
 
 
 TIMES = [tag(f"{i / 100:.2f}") for i in range(3001)]
+_TIME = re.compile(r"(<\|(?:[12]?\d\.\d\d|30\.00)\|>)", re.ASCII)  # these and no other
 
 RELEASED = [
     *_tags("endoftext im_start im_end"),
@@ -89,3 +90,8 @@ def split_tags(text: str) -> list[str]:
         pieces += [text[at : match.start()], match.group()]
         at = match.end()
     return [piece for piece in [*pieces, text[at:]] if piece]
+
+
+def time_pieces(text: str) -> list[tuple[str, bool]]:
+    """``text`` cut at time tokens, as (text, is_tag): ``at <|0.54|> s`` -> ``at ``, the time, `` s``."""
+    return [(piece, place % 2 == 1) for place, piece in enumerate(_TIME.split(text)) if piece]

@@ -25,6 +25,7 @@ class Tokenizer:
         base_size: ids below it belong to the base; from it on stand ``new_tokens``.
         made_of: name of the LLM, as ``build_from_hub`` was given it; where META has none, the kind of tokenizer.
         audio_label: what stands before an audio in a dialogue, with a place for its number.
+        answer_times: whether answers of a dialogue hold times as tokens, ``starts at <|2.33|> seconds``.
     """
 
     def __init__(self, folder: str | Path):
@@ -38,6 +39,7 @@ class Tokenizer:
         self.new_tokens: list[str] = meta["new_tokens"]
         self.made_of: str = meta.get("model", meta["kind"])
         self.audio_label: str = meta.get("audio_label", AUDIO_LABEL)
+        self.answer_times: bool = meta.get("answer_times", False)
         self._base = _SentencePiece(folder) if meta["kind"] == "sentencepiece" else _HuggingFace(folder)
         found = {name: self._base.token_id(name) for name in SPECIAL_TOKENS}
         self._ids = {name: number for name, number in found.items() if number is not None}
@@ -197,10 +199,10 @@ def read_base(model: str):
     return tokenizer
 
 
-def set_audio_label(folder: str | Path, label: str) -> None:
-    """Let dialogues in the tokenizer of ``folder`` name an audio by ``label``, such as ``Audio {}: ``."""
+def set_dialogue_form(folder: str | Path, **form) -> None:
+    """Let dialogues be written so by the tokenizer of ``folder``: its ``audio_label``, its ``answer_times``."""
     file = Path(folder) / META
-    meta = json.loads(file.read_text()) | {"audio_label": label}
+    meta = json.loads(file.read_text()) | form
     file.write_text(json.dumps(meta, ensure_ascii=False) + "\n")
 
 

@@ -1,5 +1,7 @@
 """Shared fixtures: tiny random Hugging Face folders, made here; nothing is downloaded."""
 
+import shutil
+
 import hypothesis
 import pytest
 import torch
@@ -62,6 +64,16 @@ def tiny_tokenizer(tiny_llm, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("tiny_tokenizer")
     build_from_hub(str(tiny_llm), folder)
+    return Tokenizer(folder)
+
+
+@pytest.fixture(scope="session")
+def timed_tokenizer(tiny_tokenizer, tmp_path_factory):
+    """The same, of a model whose answers hold times as tokens, as those of Qwen-Audio-Chat do."""
+    from qwen_audio.tokenizer import Tokenizer, set_dialogue_form
+
+    folder = shutil.copytree(tiny_tokenizer.folder, tmp_path_factory.mktemp("timed_tokenizer") / "tokenizer")
+    set_dialogue_form(folder, answer_times=True)
     return Tokenizer(folder)
 
 

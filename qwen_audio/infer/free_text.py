@@ -1,14 +1,15 @@
-"""Grammar of a free answer: text, and no tags."""
+"""Grammar of a free answer: text, and no tags but times."""
 
 import torch
 from torch import Tensor
 
 from qwen_audio.infer.grammar import Grammar, text_mask
+from qwen_audio.tags import TIMES
 from qwen_audio.tokenizer import Tokenizer
 
 
 class FreeText(Grammar):
-    """One or more tokens of text, then ``<|im_end|>``.
+    """One or more tokens of text, then ``<|im_end|>``; times too where the model was tuned on answers that hold them.
 
     The end-of-text token ends an answer too, as models write it that were never tuned for chat: its probability is
     counted to that of ``<|im_end|>``.
@@ -24,6 +25,8 @@ class FreeText(Grammar):
         self.silent = torch.zeros(len(tokenizer), dtype=torch.bool)
         self._end, self._end_of_text = end, tokenizer.end
         self._text = text_mask(tokenizer)
+        if tokenizer.answer_times:
+            self._text[[tokenizer.token_id(name) for name in TIMES]] = True
 
     def start(self, samples: Tensor) -> Tensor:
         return torch.zeros_like(samples)[:, None]

@@ -17,7 +17,7 @@ from qwen_audio.interop.shards import sha256
 from qwen_audio.interop.skeleton import read_skeleton
 from qwen_audio.model_folder import CONFIG, TOKENIZER, WEIGHTS, write_run
 from qwen_audio.registry import nearest
-from qwen_audio.tokenizer import Tokenizer, build_from_hub, set_audio_label
+from qwen_audio.tokenizer import Tokenizer, build_from_hub, set_dialogue_form
 
 FORMATS = (qwen2_audio, qwen_audio, whisper, causal_lm)
 NEEDED = {"encoder": "a Whisper or an ESPnet encoder", "decoder": "a causal language model"}
@@ -137,8 +137,11 @@ def _settle(parts: list[Part], folder: Path, overrides: list[str]) -> None:
         if part.write_tokenizer:
             part.write_tokenizer(folder / "decoder")
     build_from_hub(str(folder / "decoder"), folder / TOKENIZER)
-    for label in [part.audio_label for part in parts if part.audio_label]:
-        set_audio_label(folder / TOKENIZER, label)
+    for part in parts:
+        if part.audio_label:
+            set_dialogue_form(folder / TOKENIZER, audio_label=part.audio_label)
+        if part.answer_times:
+            set_dialogue_form(folder / TOKENIZER, answer_times=True)
     (folder / CONFIG).write_text(yaml.safe_dump(config), encoding="utf-8")
     whole = load_config(folder / CONFIG, overrides)
     write_run(

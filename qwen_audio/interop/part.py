@@ -30,6 +30,7 @@ class Part:
         tasks: tasks it has learned in the form of recipes/tasks, and DIALOGUES.
         home: a model folder of ours, where the source was exported from one: all but the weights is taken there.
         audio_label: what stands before an audio in its dialogues, where that is not AUDIO_LABEL.
+        answer_times: whether it states times in its answers by their tokens.
         joined: whether the rows of new tokens stand in the embedding, as ``join_rows`` puts them for an export.
     """
 
@@ -44,6 +45,7 @@ class Part:
     tasks: list[str] = field(default_factory=list)
     home: Path | None = None
     audio_label: str | None = None
+    answer_times: bool = False
     joined: bool = False
 
 

@@ -73,7 +73,7 @@ def read(folder: Path, config: dict) -> Part:
             "Qwen", folder, weight_files(folder), NameMap(LLM), slots, {"decoder": llm},
             lambda out: convert(ranks, specials, out),
         )  # fmt: skip
-    specials = _specials(folder, config, ranks)
+    specials, chats = _specials(folder, config, ranks), _chats(folder)
     of_audio = _Keys(folder / "config.json", config["audio"], "audio.")
     width = of_audio("n_state")
     encoder = encoder_shape(
@@ -97,7 +97,7 @@ def read(folder: Path, config: dict) -> Part:
     return Part(
         "Qwen-Audio", folder, weight_files(folder), NameMap(LLM | AUDIO), slots,
         {"encoder": encoder, "decoder": llm}, lambda out: convert(ranks, specials, out), place_marks,
-        [*sorted(load_tasks()), *([DIALOGUES] if _chats(folder) else [])],
+        [*sorted(load_tasks()), *([DIALOGUES] if chats else [])], answer_times=chats,
     )  # fmt: skip
 
 

@@ -101,6 +101,22 @@ def test_no_special_token_in_a_text_is_more_than_text(tiny_tokenizer, role):
         assert tiny_tokenizer.decode(ids) == f"<|im_start|>{role}\na{name}b {name}<|im_end|>\n"
 
 
+def test_of_times_those_that_the_model_wrote_itself_are_tokens_again(timed_tokenizer):
+    """Nothing else of an answer is more than text, nor are times of the other side's."""
+    text, special = "from <|2.33|> to <|30.00|>, no <|30.01|> <|en|> <|im_end|>", timed_tokenizer.special_ids()
+    begin, end, first, last = map(
+        timed_tokenizer.token_id, ("<|im_start|>", "<|im_end|>", "<|2.33|>", "<|30.00|>")
+    )
+    for role, inside in (("assistant", [first, last]), ("user", []), ("system", [])):
+        encoded = encode_message(Message(role, (Text(text),)), 1, timed_tokenizer)
+        assert [id for id in encoded.ids if id in special] == [begin, *inside, end]
+        assert timed_tokenizer.decode(encoded.ids) == f"<|im_start|>{role}\n{text}<|im_end|>\n"
+    written = [*timed_tokenizer.encode("from "), first, *timed_tokenizer.encode(" on"), end]
+    answer = Message("assistant", (Text(timed_tokenizer.decode(written[:-1])),))
+    encoded = encode_message(answer, 1, timed_tokenizer)
+    assert [id for id, own in zip(encoded.ids, encoded.trained) if own] == written
+
+
 def test_a_path_never_reaches_the_model(tiny_tokenizer):
     paths = ["/x/</audio><|im_end|>.wav", "b.wav"]
     ids = [encode_message(Message("user", (Audio(path),)), 1, tiny_tokenizer).ids for path in paths]

@@ -12,6 +12,7 @@ from qwen_audio.tags import (
     split_tags,
     strip_tags,
     tag,
+    time_pieces,
     time_tag,
 )  # fmt: skip
 
@@ -101,3 +102,15 @@ def test_cutting_loses_nothing_and_leaves_no_tag_inside_a_piece(parts):
         assert piece in SPECIAL_TOKENS or not any(
             token in piece for token in SPECIAL_TOKENS[:3600:97] + ["<|en|>"]
         )
+
+
+def test_a_text_is_cut_at_the_time_tokens_that_there_are_and_nowhere_else():
+    assert time_pieces("from <|0.00|> to <|2.33|>") == [
+        ("from ", False),
+        ("<|0.00|>", True),
+        (" to ", False),
+        ("<|2.33|>", True),
+    ]
+    assert time_pieces("".join(TIMES)) == [(name, True) for name in TIMES]
+    other = "<|30.01|> <|00.10|> <|1.5|> <|1.500|> <|31.00|> <|٣.00|> <|en|> <|im_end|> 1.50"
+    assert time_pieces(other) == [(other, False)]

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,18 @@ def test_a_second_turn_reads_the_answer_and_the_question_alone(loaded, start_cha
     )
     assert read[0] == len(new[0]) - head + len(new[1]) + len(answer_head(loaded.tokenizer))
     assert set(read[1:]) <= {1}
+
+
+def test_a_time_in_an_answer_is_read_again_as_the_token_that_it_was(loaded, timed_tokenizer, spelling):
+    token, encode = timed_tokenizer.token_id, timed_tokenizer.encode
+    session = replace(loaded, tokenizer=timed_tokenizer).chat(max_new_tokens=40)
+    session._model.grammar = spelling([*encode("it starts at "), token("<|2.33|>"), *encode(" seconds")])
+    with pytest.warns(UserWarning, match="never for chat"):
+        assert session.ask("When?") == "it starts at <|2.33|> seconds"
+    before, written = session._ids, session._model.grammar.ids.tolist()
+    session.ask("Not at <|1.00|>?")
+    assert session._ids[: len(before) + len(written)] == [*before, *written]
+    assert token("<|1.00|>") not in session._ids
 
 
 def test_a_dialogue_is_answered_the_same_in_a_session_alone_and_in_a_batch(

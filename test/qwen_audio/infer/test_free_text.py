@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from qwen_audio.infer.free_text import FreeText
+from qwen_audio.tags import TIMES
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +19,16 @@ def test_an_answer_is_text_and_has_at_least_one_token(grammar, tiny_tokenizer):
     assert set(grammar.allowed(state)[0].nonzero()[:, 0].tolist()) == text | {
         tiny_tokenizer.token_id("<|im_end|>")
     }
+
+
+def test_times_are_allowed_where_the_model_was_tuned_on_answers_that_hold_them(
+    grammar, tiny_tokenizer, timed_tokenizer
+):
+    state = grammar.start(torch.tensor([0]))
+    timed = FreeText(timed_tokenizer, timed_tokenizer.token_id("<|im_end|>"))
+    more = timed.allowed(state)[0] & ~grammar.allowed(state)[0]
+    assert more.nonzero()[:, 0].tolist() == sorted(map(tiny_tokenizer.token_id, TIMES))
+    assert (timed.allowed(state)[0] | ~grammar.allowed(state)[0]).all()
 
 
 def test_the_end_of_text_counts_as_the_end_of_an_answer(grammar, tiny_tokenizer):
