@@ -1,13 +1,12 @@
 """From a configuration to a model: the one place where components are put together."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
-from qwen_audio.config import GIVEN, read_yaml
+from qwen_audio.config import GIVEN
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, backbones
+from qwen_audio.model_folder import backbones, shaped_by_init
 from qwen_audio.registry import component_class
 from qwen_audio.tokenizer import Tokenizer
 
@@ -71,14 +70,11 @@ def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), 
 
 def frame_counter(config: dict) -> Callable[[int], int]:
     """``num_frames`` of the model that ``build_model`` makes of ``config``, without reading any pretrained weights."""
-    shaped = config
-    if "encoder" in backbones(config):
-        shape, folder = {"pretrained": False}, Path(config["init"] or "")
-        if config["init"] and read_yaml(folder / CONFIG).get("encoder") == config["encoder"]:
-            shape["model"] = str(folder / "encoder")  # as training takes it, see train/init.py
-        shaped = {**config, "encoder_conf": {**config["encoder_conf"], **shape}}
+    shaped, pretrained = shaped_by_init(config), "encoder" in backbones(config)
+    if pretrained:
+        shaped = {**shaped, "encoder_conf": {**shaped["encoder_conf"], "pretrained": False}}
     frontend = _component(shaped, "frontend")
-    with torch.device("meta" if shaped is not config else "cpu"):
+    with torch.device("meta" if pretrained else "cpu"):
         encoder = _component(shaped, "encoder", frontend.output_size())
     adapter = _component(
         shaped, "adapter", encoder.output_size(), encoder.output_size()

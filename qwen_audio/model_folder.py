@@ -11,16 +11,19 @@
 """
 
 import contextlib
+import copy
 import inspect
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 from safetensors.torch import save_file
 from torch import Tensor
 
+from qwen_audio.config import read_yaml, with_all_keys
 from qwen_audio.model import AudioLLM
 from qwen_audio.registry import SLOTS, component_class
 from qwen_audio.tokenizer import Tokenizer
@@ -47,10 +50,11 @@ def export_model(
     folder = Path(folder)
     write_run(folder, tokenizer, config, tasks, ctc_tokens)
     (folder / WEIGHTS).unlink(missing_ok=True)
+    shaped = shaped_by_init(config)
     for slot in backbones(config):
         from qwen_audio.interop.llm import read_shape
 
-        shape = read_shape(config[f"{slot}_conf"]["model"])
+        shape = read_shape(shaped[f"{slot}_conf"]["model"])
         shape.__dict__.pop("quantization_config", None)  # of the file the weights came from; ours are whole
         with _aside(folder / slot) as partial:
             shape.save_pretrained(partial)
@@ -94,6 +98,28 @@ def backbones(config: dict) -> list[str]:
             parameters = inspect.signature(component_class(slot, config[slot]).__init__).parameters
             found += [slot] if "pretrained" in parameters else []
     return found
+
+
+def shaped_by(config: dict, folder: str | Path, slots: Sequence[str] = tuple(SLOTS)) -> dict:
+    """``config`` with the shapes of the backbones in ``slots`` from ``folder``, and no pretrained weights read.
+
+    The paths that a configuration holds are those of its training: a folder may have been moved or copied since.
+    """
+    config = copy.deepcopy(config)
+    for slot in set(backbones(config)).intersection(slots):
+        config[f"{slot}_conf"].update(model=str(Path(folder) / slot), pretrained=False)
+    return config
+
+
+def shaped_by_init(config: dict) -> dict:
+    """``config`` as it is trained: what the folder ``config["init"]`` gives takes its shape from there."""
+    return shaped_by(config, config["init"], given_by_init(config)) if config["init"] else config
+
+
+def given_by_init(config: dict) -> list[str]:
+    """Slots with the component of the folder ``config["init"]``, whose weights they take; others start anew."""
+    theirs = with_all_keys(read_yaml(Path(config["init"]) / CONFIG))
+    return [slot for slot in SLOTS if config[slot] == theirs[slot]]
 
 
 def tied(state: dict[str, Tensor]) -> list[list[str]]:

@@ -17,7 +17,7 @@ from qwen_audio.infer.options import InferenceConfig, load_inference_config
 from qwen_audio.infer.requests import task_of
 from qwen_audio.infer.weights import empty_parameters, merge_lora, place, settle
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, DECODE, RUN, TOKENIZER, WEIGHTS, backbones
+from qwen_audio.model_folder import CONFIG, DECODE, RUN, TOKENIZER, WEIGHTS, shaped_by
 from qwen_audio.registry import SLOTS, check_options, component_class, nearest
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.tokenizer import Tokenizer
@@ -143,7 +143,7 @@ def load_model(
     run = json.loads((folder / RUN).read_text(encoding="utf-8"))
     tokenizer = Tokenizer(folder / TOKENIZER)
     with empty_parameters():
-        model = build_model(_from_here(config, folder), tokenizer, run["ctc_tokens"], len(run["tasks"]))
+        model = build_model(shaped_by(config, folder), tokenizer, run["ctc_tokens"], len(run["tasks"]))
     place(model, folder / WEIGHTS)
     merge_lora(model)
     if quantize is not None:
@@ -156,11 +156,3 @@ def load_model(
     model.requires_grad_(False).eval().to(device)
     tasks = list(dict.fromkeys(map(task_of, run["tasks"])))
     return LoadedModel(model, tokenizer, config, tasks, device, LOAD_DTYPES[dtype], search)
-
-
-def _from_here(config: dict, folder: Path) -> dict:
-    """``config`` with the shapes of backbones taken from ``folder``, and none of their weights loaded."""
-    config = copy.deepcopy(config)
-    for slot in backbones(config):
-        config[f"{slot}_conf"].update(model=str(folder / slot), pretrained=False)
-    return config

@@ -1,6 +1,5 @@
 """A model folder's model without its weights: every name, shape and number at no cost."""
 
-import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from qwen_audio.build import build_model
 from qwen_audio.config import load_config
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, backbones
+from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, shaped_by
 from qwen_audio.tokenizer import Tokenizer
 
 
@@ -57,9 +56,8 @@ def read_skeleton(folder: str | Path) -> Skeleton:
     config = load_config(folder / CONFIG)
     run = json.loads((folder / RUN).read_text(encoding="utf-8"))
     tokenizer = Tokenizer(folder / TOKENIZER)
-    shaped = copy.deepcopy(config)
-    for slot in backbones(config):
-        shaped[f"{slot}_conf"].update(model=str(folder / slot), pretrained=False)
     with torch.device("meta"):
-        model = build_model(shaped, tokenizer, run["ctc_tokens"], max(len(run["tasks"]), 1))
+        model = build_model(
+            shaped_by(config, folder), tokenizer, run["ctc_tokens"], max(len(run["tasks"]), 1)
+        )
     return Skeleton(model, tokenizer, config, run)

@@ -1,6 +1,5 @@
 """Starting from a trained model: every tensor of its folder goes into the new model, or is named."""
 
-import copy
 import hashlib
 import json
 from pathlib import Path
@@ -9,7 +8,7 @@ from qwen_audio.build import build_model
 from qwen_audio.infer.load import load_model
 from qwen_audio.infer.requests import task_of
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, RUN, WEIGHTS, backbones
+from qwen_audio.model_folder import RUN, WEIGHTS, given_by_init, shaped_by_init
 from qwen_audio.registry import SLOTS
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.tokenizer import Tokenizer
@@ -29,12 +28,8 @@ def build_from(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks:
     """
     folder = Path(config["init"])
     loaded = load_model(folder)
-    same = [slot for slot in SLOTS if config[slot] == loaded.config[slot]]
-    shaped = copy.deepcopy(config)
-    for slot in set(backbones(config)).intersection(same):  # none of their pretrained weights is read
-        shaped[f"{slot}_conf"].update(model=str(folder / slot), pretrained=False)
-    model = build_model(shaped, tokenizer, ctc_tokens, tasks)
-    for slot in same:
+    model = build_model(shaped_by_init(config), tokenizer, ctc_tokens, tasks)
+    for slot in given_by_init(config):
         _place(model, loaded.model, slot, folder)
     return model
 
@@ -63,12 +58,8 @@ def identity(config: dict) -> str:
 
 def describe(config: dict) -> str:
     """A line that says what comes from where."""
-    from qwen_audio.config import read_yaml
-
-    theirs = read_yaml(Path(config["init"]) / CONFIG)
-    filled = [slot for slot in SLOTS if config[slot] is not None]
-    anew = [slot for slot in filled if config[slot] != theirs[slot]]
-    taken = [slot for slot in filled if slot not in anew]
+    filled, given = [slot for slot in SLOTS if config[slot] is not None], given_by_init(config)
+    taken, anew = ([slot for slot in filled if (slot in given) == which] for which in (True, False))
     return f"init {config['init']}: {', '.join(taken)}" + (f"; anew: {', '.join(anew)}" if anew else "")
 
 

@@ -9,6 +9,7 @@ from qwen_audio.build import frame_counter
 from qwen_audio.data.run_tokenizer import check_tokenizer
 from qwen_audio.decoder.quantize import quantize_llm
 from qwen_audio.infer.load import load_model
+from qwen_audio.model_folder import export_model
 from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.init import build_from, check_word_times, describe
 from qwen_audio.train.run import finish, train
@@ -44,6 +45,20 @@ def test_frames_are_counted_by_the_folders_own_encoder_which_needs_no_other(sft_
     conf = {"encoder_conf": {"model": "nowhere/to-be-found"}}
     count, source = frame_counter(sft_config(**conf)), load_model(stage5).model
     assert count(16000) == source.num_frames(16000)
+
+
+def test_a_moved_folder_gives_the_shapes_that_its_configuration_seeks_elsewhere(
+    stage5, sft_config, tiny_tokenizer, tmp_path
+):
+    away = {"model": "nowhere/to-be-found"}
+    config = sft_config(encoder_conf=away, decoder_conf={"lora": {"r": 3}, **away})
+    model = build_from(config, tiny_tokenizer, [20, 30], 1)
+    export_model(model, tiny_tokenizer, config, ["asr/en"], [20, 30], tmp_path / "out")
+    for slot in ("encoder", "decoder"):
+        file = f"{slot}/config.json"
+        assert (tmp_path / "out" / file).read_bytes() == (stage5 / file).read_bytes()
+    found, before = (load_model(folder).model.state_dict() for folder in (tmp_path / "out", stage5))
+    assert all(torch.equal(found[name], tensor) for name, tensor in before.items())
 
 
 def test_sets_that_teach_another_form_of_word_times_than_is_decoded_are_refused(
