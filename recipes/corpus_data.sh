@@ -10,6 +10,7 @@ reader=               # the Python program beside local/data.sh, called after th
 corpus_name=          # what is to be prepared; this corpus, or it is an error
 corpus=               # folder with the corpus as published
 preset=default        # the same for both
+test_only=false       # true: the test sets alone, whatever is there
 downloads=downloads   # folder for audio that is decoded first, and for programs
 programs=             # programs that the reader calls, such as "ffmpeg": fetched where they are missing
 # End of options
@@ -26,4 +27,6 @@ if [[ -n $programs ]]; then
     "$root/tools/fetch_debs.sh" --into "$downloads/programs" --programs $programs
 fi
 export PATH=$PATH:$downloads/programs/bin PYTHONPATH=$root:$root/recipes${PYTHONPATH:+:$PYTHONPATH}
-python3 "$reader" --corpus "$corpus" --downloads "$downloads"
+only=()
+[[ $test_only == false ]] || only=(--test_only)
+python3 "$reader" --corpus "$corpus" --downloads "$downloads" "${only[@]}"

@@ -16,11 +16,12 @@ NAMED = 12  # entries of a folder that an error names
 
 
 def run_reader(main: Callable[[argparse.Namespace], None], doc: str) -> None:
-    """Call ``main`` with --corpus, --data and --downloads; a ValueError or OSError ends in one line."""
+    """Call ``main`` with what is parsed here; a ValueError or OSError ends in one line."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="folder with the corpus as published")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--downloads", type=Path, default=Path("downloads"), help="what is decoded first")
+    parser.add_argument("--test_only", action="store_true", help="read the test sets alone")
     try:
         main(parser.parse_args())
     except (ValueError, OSError) as error:
@@ -43,25 +44,28 @@ def need(folder: Path, *names: str) -> None:
         raise ValueError(f"{folder}: needs {', '.join(missing)}; found {names_in(folder)}")
 
 
-def sets_there(corpus: Path, places: Mapping[str, str]) -> list[str]:
-    """The sets that can be read: all, or the test sets alone where nothing of train and valid is there.
+def sets_there(corpus: Path, places: Mapping[str, str], test_only: bool) -> list[str]:
+    """The sets to read: all, or the test sets alone where there is no ``train`` or only they are wanted.
+
+    Some corpora give dev and test in one archive, so ``valid`` may be there without ``train``: it is left.
 
     Args:
         places: set -> a file or folder within ``corpus`` that shows it is there; every set but ``train`` and
             ``valid`` is a test set.
+        test_only: only they are wanted.
 
     Raises:
-        ValueError: naming what is missing and what is there, where a test set is missing or training is half there.
+        ValueError: naming what is missing and what is there.
     """
-    learnt = [name for name in places if name in ("train", "valid")]
-    if any((corpus / places[name]).exists() for name in learnt):
+    if not test_only and (corpus / places["train"]).exists():
         need(corpus, *places.values())
         return list(places)
-    tests = {name: place for name, place in places.items() if name not in learnt}
-    if not any((corpus / place).exists() for place in tests.values()):
+    tests = {name: place for name, place in places.items() if name not in ("train", "valid")}
+    if not test_only and not any((corpus / place).exists() for place in tests.values()):
         need(corpus, *places.values())
     need(corpus, *tests.values())
-    tell_test_alone(corpus, [places[name] for name in learnt])
+    if not test_only:
+        tell_test_alone(corpus, [places["train"]])
     return list(tests)
 
 

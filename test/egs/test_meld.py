@@ -55,6 +55,12 @@ def test_what_was_decoded_is_not_decoded_again(corpus, tmp_path, local_data):
     assert wav.stat().st_mtime_ns == before
 
 
+def test_only_what_is_tested_is_decoded_where_only_that_is_wanted(corpus, tmp_path, local_data):
+    status, printed, _ = local_data(tmp_path / "recipe", "meld", "--corpus", corpus, "--test_only", "true")
+    assert status == 0, printed
+    assert [path.name for path in (tmp_path / "recipe/downloads/meld").iterdir()] == ["test"]
+
+
 def test_stray_cp1252_bytes_do_not_stop_the_table(corpus, tmp_path, local_data):
     table = corpus / "test_sent_emo.csv"
     table.write_bytes(table.read_bytes().replace("\u0092".encode(), b"\x92"))

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import layouts_a
 import layouts_b
 import make_corpora
 import pytest
 
-PARTS = {  # recipe: (maker of the whole corpus, what is for training and validation, test sets)
+PARTS = {  # recipe: (maker of the whole corpus, what is for training, then what for validation, test sets)
     "librispeech": (make_corpora.make_librispeech, ["train-*", "dev-*"], ["test_clean"]),
     "aishell1": (layouts_a.make_aishell1, ["wav/train", "wav/dev"], ["test"]),
     "aishell2": (
@@ -49,22 +50,49 @@ def test_every_recipe_of_a_published_corpus_is_here():
     assert set(PARTS) == folders - own
 
 
-@pytest.mark.parametrize("recipe", PARTS)
-def test_test_sets_are_prepared_alone_as_they_are_beside_training_data(recipe, tmp_path, local_data):
-    make, learnt, tests = PARTS[recipe]
-    corpus = make(tmp_path / "corpus")
-    status, printed, whole = local_data(tmp_path / "whole", recipe, "--corpus", corpus)
+VALID_IS_TESTED = {"librispeech": "dev_clean", "aishell1": "dev"}  # as the paper scores it
+
+
+@pytest.fixture(scope="module", params=PARTS)
+def whole(request, tmp_path_factory, local_data):
+    """(recipe, corpus, data that were prepared of all of it)."""
+    folder = tmp_path_factory.mktemp(request.param)
+    corpus = PARTS[request.param][0](folder / "corpus")
+    status, printed, data = local_data(folder / "recipe", request.param, "--corpus", corpus)
     assert status == 0, printed
-    remove(corpus, learnt)
+    return request.param, corpus, data
+
+
+def assert_same_tests(whole, alone, named):
+    """Those sets alone are in ``alone``, with the utterances that they have in ``whole``."""
+    assert json.loads((alone / "sets.json").read_text()) == {"train": [], "valid": [], "test": sorted(named)}
+    for name in named:
+        assert (alone / name / "utt2spk").read_text() == (whole / name / "utt2spk").read_text()
+        audio, beside = ((data / name / "wav.scp").read_text().splitlines() for data in (alone, whole))
+        assert [Path(line).name for line in audio] == [Path(line).name for line in beside]
+
+
+@pytest.mark.parametrize("valid", ["without valid", "valid there"])
+def test_test_sets_are_prepared_alone_as_they_are_beside_training_data(whole, valid, tmp_path, local_data):
+    recipe, corpus, data = whole
+    _, learnt, tests = PARTS[recipe]
+    corpus = shutil.copytree(corpus, tmp_path / "corpus")
+    remove(corpus, learnt if valid == "without valid" else learnt[:1])
     status, printed, alone = local_data(tmp_path / "alone", recipe, "--corpus", corpus)
     assert status == 0, printed
     assert "test data alone" in printed and "--eval_model DIR" in printed
-    named = [f"{recipe}_{name}" for name in tests]
-    assert json.loads((alone / "sets.json").read_text()) == {"train": [], "valid": [], "test": named}
-    for name in named:
-        for file in ("wav.scp", "utt2spk"):
-            beside = (whole / name / file).read_text().replace(str(whole.parent), str(alone.parent))
-            assert (alone / name / file).read_text() == beside
+    more = [VALID_IS_TESTED[recipe]] if valid == "valid there" and recipe in VALID_IS_TESTED else []
+    assert_same_tests(data, alone, [f"{recipe}_{name}" for name in tests + more])
+
+
+def test_test_sets_alone_are_read_of_a_whole_corpus_where_no_others_are_wanted(whole, tmp_path, local_data):
+    recipe, corpus, data = whole
+    status, printed, alone = local_data(tmp_path / "alone", recipe, "--corpus", corpus, "--test_only", "true")
+    assert status == 0, printed
+    assert "test data alone" not in printed
+    more = [VALID_IS_TESTED[recipe]] if recipe in VALID_IS_TESTED else []
+    assert_same_tests(data, alone, [f"{recipe}_{name}" for name in PARTS[recipe][2] + more])
+    assert not (alone / f"{recipe}_rejected.tsv").read_text()
 
 
 @pytest.mark.parametrize("recipe", ["nsynth", "clotho", "srwt", "covost2"])

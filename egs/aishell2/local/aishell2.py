@@ -29,7 +29,8 @@ LICENCE = "AISHELL-2 (Du et al., 2018): free for research and education, on appl
 def main(args: argparse.Namespace) -> None:
     rejected: Rejected = []
     sets = {}
-    for name in sets_there(args.corpus, {name: f"{folder}/wav.scp" for name, (folder, _) in SETS.items()}):
+    places = {name: f"{folder}/wav.scp" for name, (folder, _) in SETS.items()}
+    for name in sets_there(args.corpus, places, args.test_only):
         folder, size = SETS[name]
         need(args.corpus, f"{folder}/wav.scp", f"{folder}/trans.txt")
         sets[name] = read_set(args.corpus / folder, rejected)

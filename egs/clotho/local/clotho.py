@@ -30,7 +30,7 @@ clotho_metadata_SPLIT.csv. Captions: Tampere University licence, non-commercial 
 def main(args: argparse.Namespace) -> None:
     rejected: Rejected = []
     sets = {}
-    for name in sets_there(args.corpus, {name: split for name, (split, _) in SETS.items()}):
+    for name in sets_there(args.corpus, {name: split for name, (split, _) in SETS.items()}, args.test_only):
         split, published = SETS[name]
         sets[name] = read_split(args.corpus, split, rejected)
         tell_size(args.corpus / split, len(sets[name]), published, "clips")

@@ -28,7 +28,8 @@ clotho_aqa_metadata.csv. Questions and answers: Tampere University licence, non-
 
 def main(args: argparse.Namespace) -> None:
     need(args.corpus, "audio_files")
-    there = sets_there(args.corpus, {name: f"clotho_aqa_{split}.csv" for name, (split, _) in SETS.items()})
+    places = {name: f"clotho_aqa_{split}.csv" for name, (split, _) in SETS.items()}
+    there = sets_there(args.corpus, places, args.test_only)
     rejected: Rejected = []
     unasked = {path.name: path for path in (args.corpus / "audio_files").glob("*.wav")}
     clips, sets = dict(unasked), {}
@@ -39,7 +40,8 @@ def main(args: argparse.Namespace) -> None:
         tell_size(table, sum(len(u.examples) for u in sets[name]), published, "answers")
         for u in sets[name]:
             unasked.pop(Path(u.audio).name, None)
-    rejected += [("recording", name, "recording without questions") for name in unasked]
+    if "train" in there:  # else they are asked about in tables that were not read
+        rejected += [("recording", name, "recording without questions") for name in unasked]
     write_corpus(args.data, "clothoaqa", sets, LICENCE, rejected)
 
 

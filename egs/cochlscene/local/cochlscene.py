@@ -26,7 +26,7 @@ LICENCE = "CochlScene (Jeong and Park, 2022): licence at zenodo.org/record/70801
 def main(args: argparse.Namespace) -> None:
     corpus = enter(args.corpus, "CochlScene")
     sets = {}
-    for name in sets_there(corpus, {name: folder for name, (folder, _) in SPLITS.items()}):
+    for name in sets_there(corpus, {name: folder for name, (folder, _) in SPLITS.items()}, args.test_only):
         folder, size = SPLITS[name]
         sets[name] = read_split(corpus / folder)
         tell_size(corpus / folder, len(sets[name]), size, "clips")

@@ -42,10 +42,10 @@ def main(args: argparse.Namespace) -> None:
             f" get_covost_splits.py writes, for one of {absent}; found {names_in(args.corpus)}"
         )
     print(f"{args.corpus}: {', '.join('_'.join(pair) for pair in found)}; not there: {absent or 'none'}")
-    splits = SPLITS
-    if not any(table(args.corpus, *pair, split).is_file() for pair in found for split in ("train", "dev")):
-        tell_test_alone(args.corpus, ("covost_v2.SRC_TGT.train.tsv", "covost_v2.SRC_TGT.dev.tsv"))
-        splits = {"test": "test"}
+    alone = not any(table(args.corpus, *pair, "train").is_file() for pair in found)
+    if alone and not args.test_only:
+        tell_test_alone(args.corpus, ["covost_v2.SRC_TGT.train.tsv"])
+    splits = {"test": "test"} if alone or args.test_only else SPLITS
     for source, target in found:
         need(args.corpus / source, "clips", *(table(Path(), source, target, s).name for s in splits.values()))
     rejected: Rejected = []

@@ -31,14 +31,16 @@ def main(args: argparse.Namespace) -> None:
     found = [name for name in SUBSETS if (args.corpus / name).is_dir()]
     alone = not any(name.startswith("train") for name in found)
     for kind in ("test",) if alone else ("train", "dev", "test"):
+    absent = [name for name in SUBSETS if name not in found]
+    if args.test_only:
+        found = [name for name in found if not name.startswith("train")]
         wanted = [name for name in SUBSETS if name.startswith(kind)]
         if not set(wanted) & set(found):
             raise ValueError(
                 f"{args.corpus}: none of {', '.join(wanted)}; found {', '.join(found) or 'no subset'}"
             )
-    absent = [name for name in SUBSETS if name not in found]
     print(f"{args.corpus}: {', '.join(found)}; not there: {', '.join(absent) or 'none'}")
-    if alone:
+    if alone and not args.test_only:
         tell_test_alone(args.corpus, (name for name in SUBSETS if name.startswith("train")))
     rejected: Rejected = []
     sets: dict[str, list[Utterance]] = {} if alone else {"train": [], "valid": []}

@@ -39,7 +39,7 @@ def main(args: argparse.Namespace) -> None:
     own = {name: f"{split}/{tables[name]}" for name, (split, _, _) in SPLITS.items()}
     places = {name: own[name] if (corpus / own[name]).exists() else table for name, table in tables.items()}
     found = {}
-    for name in sets_there(corpus, places):
+    for name in sets_there(corpus, places, args.test_only):
         split, folder, size = SPLITS[name]
         table = locate(corpus, split, f"{split}_sent_emo.csv")
         emotions = read_emotions(table)

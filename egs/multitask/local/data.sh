@@ -17,6 +17,7 @@ root=$folder/../../..
 corpus_name=          # one of those above
 corpus=               # folder with usr/share/... ; empty: DOWNLOADS/deb, filled from Debian packages
 preset=default        # default or full
+test_only=false       # the same for both: each corpus is cut into its sets here
 downloads=downloads   # packages, and what is decoded, aligned or rendered from them
 # End of options
 . "$root/recipes/parse_options.sh"

@@ -29,7 +29,8 @@ LICENCE = "MUSIC-AVQA (Li et al., 2022): questions for research; videos are thei
 
 
 def main(args: argparse.Namespace) -> None:
-    there = sets_there(args.corpus, {name: f"json/avqa-{split}.json" for name, (split, _) in SETS.items()})
+    tables = {name: f"json/avqa-{split}.json" for name, (split, _) in SETS.items()}
+    there = sets_there(args.corpus, tables, args.test_only)
     rejected: Rejected = []
     asked: dict[str, dict[str, list[dict]]] = {}
     for name in reversed(there):  # a video of test or valid is none of training

@@ -28,7 +28,8 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f"{packed}: the TFRecord release; take that with JSON and WAV, *.jsonwav.tar.gz")
     rejected: Rejected = []
     sets = {}
-    for name in sets_there(args.corpus, {name: folder.name for name, folder in folders.items()}):
+    places = {name: folder.name for name, folder in folders.items()}
+    for name in sets_there(args.corpus, places, args.test_only):
         sets[name] = read_split(folders[name], rejected)
         tell_size(folders[name], len(sets[name]), SETS[name], "notes")
     write_corpus(args.data, "nsynth", sets, LICENCE, rejected)

@@ -46,12 +46,12 @@ def main(args: argparse.Namespace) -> None:
         kind = "valid" if folder.name.startswith("dev") else kind
         if kind:
             named[kind].append(folder)
-    learnt = [kind for kind in ("train", "valid") if named[kind]]
-    if not named["test"] or len(learnt) == 1 or any(len(named[kind]) > 1 for kind in learnt):
+    learnt = ["train", "valid"] if named["train"] and not args.test_only else []
+    if not named["test"] or any(len(named[kind]) != 1 for kind in learnt):
         raise ValueError(f"{args.corpus}: needs one folder train, one valid or dev, and test folders, or"
                          f" test folders alone; found {names_in(args.corpus)}")  # fmt: skip
-    if not learnt:
-        tell_test_alone(args.corpus, ("train", "valid", "dev"))
+    if not named["train"] and not args.test_only:
+        tell_test_alone(args.corpus, ["train"])
     rejected: Rejected = []
     sets = {kind: read_set(named[kind][0], rejected) for kind in learnt}
     sets |= {folder.name.replace("-", "_"): read_set(folder, rejected) for folder in named["test"]}

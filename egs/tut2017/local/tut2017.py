@@ -28,7 +28,8 @@ LICENCE = "TUT Acoustic Scenes 2017 (Mesaros et al., 2016): free for use that is
 
 
 def main(args: argparse.Namespace) -> None:
-    alone = "train" not in sets_there(args.corpus, {"train": DEVELOPMENT, "test": EVALUATION})
+    places = {"train": DEVELOPMENT, "test": EVALUATION}
+    alone = "train" not in sets_there(args.corpus, places, args.test_only)
     labels = "evaluation_setup/evaluate.txt"  # the same as meta.txt, where only one of them was unpacked
     if not (args.corpus / EVALUATION / labels).is_file():
         labels = "meta.txt"

@@ -24,7 +24,8 @@ LICENCE = "VocalSound (Gong, Yu and Glass, 2022): CC-BY-SA-4.0.\n"
 
 def main(args: argparse.Namespace) -> None:
     need(args.corpus, LABELS)
-    there = sets_there(args.corpus, {name: f"datafiles/{split}.json" for name, (split, _) in SETS.items()})
+    places = {name: f"datafiles/{split}.json" for name, (split, _) in SETS.items()}
+    there = sets_there(args.corpus, places, args.test_only)
     folder = next((args.corpus / name for name in FOLDERS if (args.corpus / name).is_dir()), None)
     if not folder:
         raise ValueError(f"{args.corpus}: needs one of {', '.join(FOLDERS)}; found {names_in(args.corpus)}")
@@ -38,7 +39,8 @@ def main(args: argparse.Namespace) -> None:
         listed = args.corpus / f"datafiles/{split}.json"
         sets[name] = read_split(listed, unlisted, names, rejected)
         tell_size(listed, len(sets[name]), published, "clips")
-    rejected += [("recording", name, "recording that no datafile lists") for name in unlisted]
+    if "train" in there:  # else datafiles that were not read list them
+        rejected += [("recording", name, "recording that no datafile lists") for name in unlisted]
     write_corpus(args.data, "vocalsound", sets, LICENCE, rejected)
 
 
