@@ -77,6 +77,14 @@ def test_an_incomplete_split_is_told_with_expected_and_found(corpus, tmp_path, l
     assert "avqa-test.json: incomplete: expected 9185 questions as published, found 8" in printed
 
 
+def test_a_clone_of_the_repository_has_its_tables_under_data(corpus, tmp_path, local_data):
+    (corpus / "data").mkdir()
+    (corpus / "json").rename(corpus / "data/json")
+    status, printed, data = prepare(local_data, corpus, tmp_path)
+    assert status == 0, printed
+    assert len((data / "musicavqa_test/examples.jsonl").read_text().splitlines()) == 4
+
+
 def test_missing_questions_are_named_with_what_is_there(corpus, tmp_path, local_data):
     (corpus / "json/avqa-val.json").unlink()
     status, printed, _ = prepare(local_data, corpus, tmp_path)

@@ -3,10 +3,11 @@
 
     local/data.sh --corpus MUSIC-AVQA
 
-Reads json/avqa-{train,val,test}.json (video_id, type, question_content, templ_values, anser) and, anywhere
-below the folder, ID.wav, .flac or .mp3, else ID.mp4, whose sound ffmpeg extracts once into downloads/. Writes
-data/musicavqa_{train,valid,test} with an mqa row for each question of the type Audio (counting, comparing),
-as the paper's ablation takes them. Of a clip the first 30 s are heard: all that Whisper's encoder takes in.
+Reads json/avqa-{train,val,test}.json, or data/json/ as in a clone of GeWu-Lab/MUSIC-AVQA (video_id, type,
+question_content, templ_values, anser), and, anywhere below the folder, ID.wav, .flac or .mp3, else ID.mp4, whose
+sound ffmpeg extracts once into downloads/. Writes data/musicavqa_{train,valid,test} with an mqa row for each
+question of the type Audio (counting, comparing), as the paper's ablation takes them. Of a clip the first 30 s are
+heard: all that Whisper's encoder takes in.
 """
 
 import argparse
@@ -23,20 +24,21 @@ from qwen_audio.progress import progress
 
 SETS = {"train": ("train", 32087), "valid": ("val", 4595), "test": ("test", 9185)}  # questions as published
 KEYS = ("video_id", "question_id", "type", "question_content", "templ_values", "anser")
+TABLES = ("json", "data/json")
 AUDIO, VIDEO = (".wav", ".flac", ".mp3"), ".mp4"
 SECONDS = 30.0
 LICENCE = "MUSIC-AVQA (Li et al., 2022): questions for research; videos are their YouTube authors'.\n"
 
 
 def main(args: argparse.Namespace) -> None:
-    tables = {name: f"json/avqa-{split}.json" for name, (split, _) in SETS.items()}
+    folder = next((name for name in TABLES if (args.corpus / name).is_dir()), TABLES[0])
+    tables = {name: f"{folder}/avqa-{split}.json" for name, (split, _) in SETS.items()}
     there = sets_there(args.corpus, tables, args.test_only)
     rejected: Rejected = []
     asked: dict[str, dict[str, list[dict]]] = {}
     for name in reversed(there):  # a video of test or valid is none of training
-        split, published = SETS[name]
         others = set().union(*asked.values()) if name == "train" else set()
-        asked[name] = read_questions(args.corpus / f"json/avqa-{split}.json", published, others, rejected)
+        asked[name] = read_questions(args.corpus / tables[name], SETS[name][1], others, rejected)
     wanted = set().union(*asked.values())
     clips = find_clips(args.corpus, wanted, args.downloads / "musicavqa", rejected)
     sets = {name: [clip(video, clips[video], rows) for video, rows in asked[name].items() if video in clips]
