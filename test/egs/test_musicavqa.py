@@ -85,6 +85,25 @@ def test_a_clone_of_the_repository_has_its_tables_under_data(corpus, tmp_path, l
     assert len((data / "musicavqa_test/examples.jsonl").read_text().splitlines()) == 4
 
 
+def test_videos_of_the_test_split_alone_are_enough(corpus, tmp_path, local_data):
+    for path in [*corpus.rglob("*00000000.wav"), *corpus.rglob("*00000001.wav")]:
+        path.unlink()
+    status, printed, data = prepare(local_data, corpus, tmp_path)
+    assert status == 0, printed
+    assert "test data alone, there is no video of json/avqa-train.json" in printed
+    assert json.loads((data / "sets.json").read_text()) == {
+        "train": [], "valid": [], "test": ["musicavqa_test"],
+    }  # fmt: skip
+    assert not (data / "musicavqa_rejected.tsv").read_text()
+
+
+def test_without_any_video_it_is_said_what_is_lacking(corpus, tmp_path, local_data):
+    for path in corpus.rglob("*.wav"):
+        path.unlink()
+    status, printed, _ = prepare(local_data, corpus, tmp_path)
+    assert status == 1 and "no utterance is left for it" in printed and "test data alone" not in printed
+
+
 def test_missing_questions_are_named_with_what_is_there(corpus, tmp_path, local_data):
     (corpus / "json/avqa-val.json").unlink()
     status, printed, _ = prepare(local_data, corpus, tmp_path)

@@ -6,8 +6,8 @@
 Reads json/avqa-{train,val,test}.json, or data/json/ as in a clone of GeWu-Lab/MUSIC-AVQA (video_id, type,
 question_content, templ_values, anser), and, anywhere below the folder, ID.wav, .flac or .mp3, else ID.mp4, whose
 sound ffmpeg extracts once into downloads/. Writes data/musicavqa_{train,valid,test} with an mqa row for each
-question of the type Audio (counting, comparing), as the paper's ablation takes them. Of a clip the first 30 s are
-heard: all that Whisper's encoder takes in.
+question of the type Audio (counting, comparing), as the paper's ablation takes them; test alone where no video of
+train is there. Of a clip the first 30 s are heard: all that Whisper's encoder takes in.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from corpus_reader import run_reader, sets_there, tell_size
+from corpus_reader import run_reader, sets_there, tell_size, tell_test_alone
 
 from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
@@ -39,8 +39,11 @@ def main(args: argparse.Namespace) -> None:
     for name in reversed(there):  # a video of test or valid is none of training
         others = set().union(*asked.values()) if name == "train" else set()
         asked[name] = read_questions(args.corpus / tables[name], SETS[name][1], others, rejected)
-    wanted = set().union(*asked.values())
-    clips = find_clips(args.corpus, wanted, args.downloads / "musicavqa", rejected)
+    found = find_files(args.corpus, set().union(*asked.values()))
+    if "train" in there and not asked["train"].keys() & found.keys() and asked["test"].keys() & found.keys():
+        tell_test_alone(args.corpus, [f"video of {tables['train']}"])
+        there, asked = ["test"], {"test": asked["test"]}
+    clips = hear(set().union(*asked.values()), found, args.downloads / "musicavqa", rejected)
     sets = {name: [clip(video, clips[video], rows) for video, rows in asked[name].items() if video in clips]
             for name in there}  # fmt: skip
     write_corpus(args.data, "musicavqa", sets, LICENCE, rejected)
@@ -95,14 +98,19 @@ def listed(question: dict, key: str, where: str) -> list[str]:
         raise ValueError(f"{where}: {key} is {question[key]!r}; {mend}") from None
 
 
-def find_clips(
-    corpus: Path, videos: set[str], folder: Path, rejected: Rejected
-) -> dict[str, tuple[Path, float]]:
-    """(audio file, seconds that are heard) of each video that has sound; the others go to ``rejected``."""
+def find_files(corpus: Path, videos: set[str]) -> dict[str, dict[str, Path]]:
+    """Suffix -> file with the sound or the picture, of each video that has one."""
     found: dict[str, dict[str, Path]] = {}
     for path in sorted(corpus.rglob("*")):
         if path.stem in videos and path.suffix in (*AUDIO, VIDEO):
             found.setdefault(path.stem, {})[path.suffix] = path
+    return found
+
+
+def hear(
+    videos: set[str], found: dict[str, dict[str, Path]], folder: Path, rejected: Rejected
+) -> dict[str, tuple[Path, float]]:
+    """(audio file, seconds that are heard) of each video that has sound; the others go to ``rejected``."""
     clips = {}
     for video in progress(sorted(videos), len(videos), "sound of the videos"):
         kinds = found.get(video, {})
