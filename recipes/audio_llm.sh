@@ -101,10 +101,12 @@ done
 read_sets  # the arrays train, valid and test: of the options, else of data/sets.json
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do [[ -d data/$set ]] || rm -f data/.done0; done
 own_sets=$([[ -n $corpora && -z $train_set ]] || data_files "${train[@]}" "${valid[@]}" "${test[@]}")
-if begin 0 data "data of ${train_set:-${corpora:-$test_sets}}" "$corpora|$corpus|$preset|$train_set|$valid_set|$test_sets" $own_sets; then
+wanted="$corpora|$corpus|$preset|$train_set|$valid_set|$test_sets"
+test_only=$([[ -z $eval_model || -z $corpora ]] || was_done 0 data "$wanted" $own_sets || echo true)
+if begin 0 data "data of ${train_set:-${corpora:-$test_sets}}" "$wanted${test_only:+|test_only}" $own_sets; then
     qwen-audio config "$config" $([[ -n $eval_model ]] || echo "$train_args") >/dev/null  # a typo is found before anything is fetched
     for name in $([[ -n $train_set ]] || echo "$corpora"); do
-        local/data.sh --corpus_name "$name" ${corpus:+--corpus "$corpus"} --preset "$preset" --downloads downloads
+        local/data.sh --corpus_name "$name" ${corpus:+--corpus "$corpus"} --preset "$preset" --downloads downloads ${test_only:+--test_only true}
     done
     read_sets
     ((!${#train[@]})) || qwen-audio check_leak --train "${train[@]/#/data/}" --test "${valid[@]/#/data/}" "${test[@]/#/data/}" \

@@ -35,7 +35,7 @@ begin() {
     number=$1 marker=$2/.done$1 title=$3
     for file in "${@:5}"; do [[ -f $file ]] || missing=${missing:-$file}; done
     if [[ -z $missing ]]; then
-        key=$({ echo "$4"; cat "${@:5}" /dev/null; } | cksum)
+        key=$(key_of "${@:4}")
         if [[ -f $marker && $(sed -n 1p "$marker") == "$key" ]]; then
             count_seconds "$(sed -n 2p "$marker")"
             remember "$(sed -n 4p "$marker")"
@@ -48,6 +48,14 @@ begin() {
     log "stage $1: $title"
     running=$1 since=$SECONDS
     rm -f "$marker"
+}
+
+key_of() { { echo "$1"; cat "${@:2}" /dev/null; } | cksum; }  # key_of OPTIONS FILE...
+
+was_done() {  # was_done STAGE FOLDER OPTIONS FILE...: whether begin would say so
+    local file
+    for file in "${@:4}"; do [[ -f $file ]] || return 1; done
+    [[ -f $2/.done$1 && $(sed -n 1p "$2/.done$1") == "$(key_of "${@:3}")" ]]
 }
 
 finish() {

@@ -80,6 +80,8 @@ def shared_recordings(ours: dict[str, str], theirs: dict[str, str]) -> tuple[dic
         each of ``ours`` that is there -> the one of ``theirs`` it equals; how many could not be read.
     """
     unreadable: set[str] = set()
+    if not (ours and theirs):  # a test set alone: nothing is read
+        return {}, 0
     same = {spec: spec for spec in ours.values()}, {spec: spec for spec in theirs.values()}
     for key in (num_samples, _start, audio_hash):
         same = _on_both_sides(*same, key, unreadable)

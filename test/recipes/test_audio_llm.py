@@ -196,6 +196,18 @@ def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(re
     assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]
 
 
+def test_with_a_trained_model_the_test_sets_of_a_corpus_are_read_alone(recipe, trained):
+    evaluation = ["--eval_model", str(trained)]
+    read = "data --corpus_name one --preset default --downloads downloads"
+    assert recipe.run(*evaluation)[2][1] == f"{read} --test_only true"
+    assert recipe.run("--stop_stage", "0")[2][1] == read
+
+
+def test_sets_that_were_prepared_whole_serve_a_trained_model_as_well(recipe, trained):
+    recipe.run("--stop_stage", "1")
+    assert names(recipe.run("--eval_model", str(trained))[2]) == ["tokenize", "decode", "score"]
+
+
 def test_a_trained_model_needs_no_more_than_the_users_test_set(recipe, trained):
     (recipe.folder / "data/mine").mkdir(parents=True)
     (recipe.folder / "data/mine/wav.scp").write_text("a a.flac\n")
