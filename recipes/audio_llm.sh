@@ -117,8 +117,9 @@ fi
     die "no training set in data/sets.json: run stage 0, name sets of your own with --train_set, or a trained model with --eval_model"
 
 for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
-    if begin 1 "$feats/$set" "audio of $set" "$audio_format" $(data_files "$set"); then
-        qwen-audio prepare "data/$set" "$feats/$set" --feats_type "$feats_type" --audio_format "$audio_format" --nj "$nj"
+    longer=$([[ " ${test[*]} " != *" $set "* ]] || echo --cut_longer)  # all test clips count in the paper's scores
+    if begin 1 "$feats/$set" "audio of $set" "$audio_format$longer" $(data_files "$set"); then
+        qwen-audio prepare "data/$set" "$feats/$set" --feats_type "$feats_type" --audio_format "$audio_format" $longer --nj "$nj"
         finish
     fi
 done

@@ -1,10 +1,12 @@
 """Stage 1: make 16 kHz mono audio, or log-mel features, of a Kaldi data directory.
 
 Segments are cut out. Utterances too long or too short, or with audio that cannot be read, are left out and
-listed with the reason in rejected.tsv. Audio that is 16 kHz mono flac already is not written again.
+listed with the reason in rejected.tsv; with --cut_longer the first seconds of those too long are kept, and
+cut.tsv lists them. Audio that is 16 kHz mono flac already is not written again.
 
 Example:
     qwen-audio prepare data/asterisk_train dump/raw/asterisk_train --nj 8
+    qwen-audio prepare data/librispeech_test_clean dump/raw/librispeech_test_clean --cut_longer
 """
 
 import argparse
@@ -21,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nj", type=int, default=1, help="processes")
     parser.add_argument("--min_seconds", type=float, default=0.1, help="shorter utterances are rejected")
     parser.add_argument("--max_seconds", type=float, default=30.0, help="longer utterances are rejected")
+    parser.add_argument(
+        "--cut_longer",
+        action="store_true",
+        help="keep the first --max_seconds of longer utterances: for a set that is scored",
+    )
 
 
 def main(args: argparse.Namespace) -> None:
@@ -33,6 +40,7 @@ def main(args: argparse.Namespace) -> None:
         nj=args.nj,
         min_seconds=args.min_seconds,
         max_seconds=args.max_seconds,
+        cut_longer=args.cut_longer,
     )
     print(f"{args.target}: {report(summary)}")
 

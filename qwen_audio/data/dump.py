@@ -12,12 +12,13 @@ from qwen_audio.data.format_audio import AudioFormat, Formatted
 from qwen_audio.data.plan import Plan
 
 REJECTED = "rejected.tsv"  # lines of: utterance or example, its id, the reason
+CUT = "cut.tsv"  # the same of utterances whose first seconds are used
 FILES_PER_FOLDER = 1000  # file systems slow down on folders with many files
 
 
 class DumpWriter:
     """Writes audio or features, wav.scp or feats.scp, utt2num_samples, utt2spk, examples.jsonl,
-    rejected.tsv and summary.json.
+    rejected.tsv, cut.tsv and summary.json.
 
     Args:
         folder: where the files are written now.
@@ -60,11 +61,13 @@ class DumpWriter:
         """
         scp = "feats.scp" if self.form.feats_type == "fbank" else "wav.scp"
         read, used, rejected = (Counter(utterances=0, examples=0) for _ in range(3))
-        reasons, first, samples_used = Counter(), {}, 0
+        reasons, first, samples_used, cuts = Counter(), {}, 0, 0
         with ExitStack() as stack:
-            names = (scp, "utt2num_samples", "utt2spk", "examples.jsonl", REJECTED)
-            places, lengths, speakers, examples, refusals = (self._open(stack, name) for name in names)
-            for utt, place, samples in plan.results():
+            names = (scp, "utt2num_samples", "utt2spk", "examples.jsonl", REJECTED, CUT)
+            places, lengths, speakers, examples, refusals, shortened = (
+                self._open(stack, name) for name in names
+            )
+            for utt, place, samples, cut in plan.results():
                 read.update(utterances=1, examples=len(utt.examples) + len(utt.refused))
                 refused = list(utt.refused)
                 if utt.reason:
@@ -72,16 +75,19 @@ class DumpWriter:
                     rejected["utterances"] += 1
                     reasons[kind(utt.reason)] += 1
                     first.setdefault(kind(utt.reason), f"{utt.id}: {utt.reason}")
-                    self._put(refusals, _refusal("utterance", utt.id, utt.reason))
+                    self._put(refusals, _line("utterance", utt.id, utt.reason))
                 else:
                     used.update(utterances=1, examples=len(utt.examples))
                     samples_used += samples
+                    if cut:
+                        cuts += 1
+                        self._put(shortened, _line("utterance", utt.id, cut))
                     self._put(places, f"{utt.id} {place}\n")
                     self._put(lengths, f"{utt.id} {samples}\n")
                     self._put(speakers, f"{utt.id} {utt.speaker}\n")
                     self._put(examples, *(json.dumps(row, ensure_ascii=False) + "\n" for row in utt.examples))
                 rejected["examples"] += len(refused)
-                self._put(refusals, *(_refusal("example", f"{utt.id}:{task}", why) for task, why in refused))
+                self._put(refusals, *(_line("example", f"{utt.id}:{task}", why) for task, why in refused))
         assert all(used[what] + rejected[what] == read[what] for what in read)
         if not used["utterances"]:
             raise ValueError(f"{self.target}: no utterance can be used; {_most_frequent(reasons, first)}")
@@ -89,6 +95,7 @@ class DumpWriter:
             "read": dict(read),
             "used": dict(used),
             "rejected": dict(rejected),
+            "cut": cuts,
             "seconds": round(samples_used / SAMPLE_RATE, 3),
             "reasons": dict(reasons.most_common()),
             **vars(self.form),
@@ -127,7 +134,7 @@ def kind(reason: str) -> str:
     return reason.split(":", 1)[0]
 
 
-def _refusal(what: str, name: str, reason: str) -> str:
+def _line(what: str, name: str, reason: str) -> str:
     return f"{what}\t{name}\t{' '.join(reason.split())}\n"
 
 

@@ -23,19 +23,24 @@ class Recording:
 
 @dataclass(frozen=True)
 class AudioFormat:
-    """What to write: feats_type raw or fbank, audio_format flac or wav.ark, lengths to keep in seconds."""
+    """What to write: feats_type raw or fbank, audio_format flac or wav.ark, lengths to keep in seconds.
+
+    ``cut_longer``: of a longer utterance the first max_seconds are kept; else it is rejected.
+    """
 
     feats_type: str
     audio_format: str
     min_seconds: float
     max_seconds: float
+    cut_longer: bool = False
 
 
 @dataclass(frozen=True)
 class Formatted:
     """One utterance: ``record`` are the bytes to write, or ``original`` is where they already stand.
 
-    ``samples`` is the length at 16 kHz; ``reason`` says why the utterance is rejected, empty if it is not.
+    ``samples`` is the length at 16 kHz; ``reason`` says why the utterance is rejected, empty if it is not;
+    ``cut`` says what was cut off, empty if nothing was.
     """
 
     utt: str
@@ -43,6 +48,7 @@ class Formatted:
     record: bytes = b""
     original: str = ""
     reason: str = ""
+    cut: str = ""
 
 
 def format_recording(recording: Recording, target: AudioFormat) -> list[Formatted]:
@@ -64,16 +70,19 @@ def _format(utt: str, wave: np.ndarray, start, end, original: str, target: Audio
             return Formatted(utt, reason=f"segment past the end: {start} to {end} s of {seconds:.3f} s")
         stop = len(wave) if end == -1 else round(end * SAMPLE_RATE)
         wave = wave[round(start * SAMPLE_RATE) : stop]
-    seconds = len(wave) / SAMPLE_RATE
+    seconds, cut = len(wave) / SAMPLE_RATE, ""
     if len(wave) == 0:
         return Formatted(utt, reason="zero length: no sample")
     if seconds < target.min_seconds:
         return Formatted(utt, reason=f"too short: {seconds:.3f} s")
     if seconds > target.max_seconds:
-        return Formatted(utt, reason=f"too long: {seconds:.3f} s")
+        if not target.cut_longer:
+            return Formatted(utt, reason=f"too long: {seconds:.3f} s")
+        wave = wave[: round(target.max_seconds * SAMPLE_RATE)]
+        original, cut = "", f"cut to {target.max_seconds:g} s: {seconds:.3f} s"
     if original:
         return Formatted(utt, len(wave), original=original)
-    return Formatted(utt, len(wave), record=_encode(utt, wave, target))
+    return Formatted(utt, len(wave), record=_encode(utt, wave, target), cut=cut)
 
 
 def _encode(utt: str, wave: np.ndarray, target: AudioFormat) -> bytes:

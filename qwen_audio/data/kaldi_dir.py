@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+from qwen_audio.data.first_seconds import first_seconds
+
 SORT = "sort it with `LC_ALL=C sort -o {0} {0}`"
 SORT_ROWS = "write the rows in the byte order of 'utt'"
 
@@ -113,13 +115,14 @@ class KaldiDir:
         path: the directory.
         tasks: name -> TaskSpec, of load_tasks().
         labelled: an utterance without an example has that as its reason; False where they are yet to be made.
+        seconds: of examples, what lies within the first so many is read (see first_seconds); None: all.
 
     Raises:
         ValueError: if wav.scp, utt2spk, or both text and examples.jsonl are missing (these if ``labelled``).
     """
 
-    def __init__(self, path: Path | str, tasks: Mapping, labelled: bool = True):
-        self.path, self.tasks, self.labelled = Path(path), tasks, labelled
+    def __init__(self, path: Path | str, tasks: Mapping, labelled: bool = True, seconds: float | None = None):
+        self.path, self.tasks, self.labelled, self.seconds = Path(path), tasks, labelled, seconds
         for name in ("wav.scp", "utt2spk"):
             if not (self.path / name).is_file():
                 hint = "; where speakers are unknown, write `utt utt`" if name == "utt2spk" else ""
@@ -192,6 +195,8 @@ class KaldiDir:
             rows.append(self._transcript(utterance.id, found))
         rows += [row for _, row in found.get("examples", ())]
         for row in rows:
+            if self.seconds is not None:
+                row = first_seconds(row, self.tasks[row["task"]], self.seconds)
             fault = _fault(row, self.tasks[row["task"]])
             if fault:
                 utterance.refused.append((row["task"], fault))

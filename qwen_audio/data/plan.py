@@ -20,7 +20,9 @@ PRAGMA synchronous = OFF;
 CREATE TABLE utt (
     id TEXT PRIMARY KEY, recording TEXT, audio TEXT, start REAL, stop REAL, body TEXT, reason TEXT
 ) WITHOUT ROWID;
-CREATE TABLE done (id TEXT PRIMARY KEY, place TEXT, samples INTEGER, reason TEXT) WITHOUT ROWID;
+CREATE TABLE done (
+    id TEXT PRIMARY KEY, place TEXT, samples INTEGER, reason TEXT, cut TEXT
+) WITHOUT ROWID;
 """
 
 
@@ -51,20 +53,20 @@ class Plan:
             rows = list(rows)
             yield Recording(rows[0][1], tuple(row[2:] for row in rows))
 
-    def finish(self, utt: str, place: str, samples: int, reason: str) -> None:
-        """Note where an utterance was written, or why it was rejected."""
-        self.db.execute("INSERT INTO done VALUES (?, ?, ?, ?)", (utt, place, samples, reason))
+    def finish(self, utt: str, place: str, samples: int, reason: str, cut: str = "") -> None:
+        """Note where an utterance was written and what was cut off, or why it was rejected."""
+        self.db.execute("INSERT INTO done VALUES (?, ?, ?, ?, ?)", (utt, place, samples, reason, cut))
 
-    def results(self) -> Iterator[tuple[Utterance, str, int]]:
-        """(utterance, place, samples) in byte order of ids; the utterance's ``reason`` is set if rejected."""
+    def results(self) -> Iterator[tuple[Utterance, str, int, str]]:
+        """(utterance, place, samples, cut) in byte order of ids; the utterance's ``reason`` is set if rejected."""
         query = (
-            "SELECT id, body, utt.reason || coalesce(done.reason, ''), place, samples"
+            "SELECT id, body, utt.reason || coalesce(done.reason, ''), place, samples, cut"
             " FROM utt LEFT JOIN done USING (id) ORDER BY id"
         )
         with closing(self.db.cursor()) as cursor:
-            for name, body, reason, place, samples in cursor.execute(query):
+            for name, body, reason, *written in cursor.execute(query):
                 speaker, examples, refused = json.loads(body)
-                yield Utterance(name, "", "", None, None, speaker, examples, refused, reason), place, samples
+                yield Utterance(name, "", "", None, None, speaker, examples, refused, reason), *written
 
     def close(self) -> None:
         self.db.close()

@@ -34,6 +34,7 @@ def prepare(
     nj: int = 1,
     min_seconds: float = 0.1,
     max_seconds: float = 30.0,
+    cut_longer: bool = False,
 ) -> dict:
     """Write ``target`` from the data directory ``source``; returns what stands in its summary.json.
 
@@ -46,15 +47,17 @@ def prepare(
         audio_format: of raw audio, flac (one file each) or wav.ark (few large files, the fastest to read).
         nj: processes.
         min_seconds, max_seconds: utterances outside are rejected. 30 s is what Whisper was trained on.
+        cut_longer: of longer ones the first ``max_seconds`` are kept instead, and of their word times and segments
+            what lies within (see first_seconds); cut.tsv lists them. For sets that are scored, whose clips all count.
 
     Raises:
         ValueError: for a wrong option, a fault of a file (naming file:line), or if no utterance can be used.
         OSError: if the disk is full, naming the file and about how much is missing.
     """
     source, target = Path(source), Path(target)
-    form = AudioFormat(feats_type, audio_format, min_seconds, max_seconds)
+    form = AudioFormat(feats_type, audio_format, min_seconds, max_seconds, cut_longer)
     _check(source, target, form, nj)
-    directory = KaldiDir(source, tasks)
+    directory = KaldiDir(source, tasks, seconds=max_seconds if cut_longer else None)
     part = target.parent / f".{target.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -66,7 +69,7 @@ def prepare(
             with closing(dump):
                 for clips in progress(_formatted(plan.recordings(), form, nj), total, f"format {target}"):
                     for clip in clips:
-                        plan.finish(clip.utt, dump.write_audio(clip), clip.samples, clip.reason)
+                        plan.finish(clip.utt, dump.write_audio(clip), clip.samples, clip.reason, clip.cut)
                     done += 1
             summary = dump.write_tables(plan)
         os.remove(part / PLAN)
@@ -129,12 +132,13 @@ def _one_thread() -> None:
 
 
 def report(summary: dict) -> str:
-    """The counts in one line: ``read 10 utterances, 12 examples; used 9, 11; ...``."""
+    """The counts in one line: ``read 10 utterances, 12 examples; used 9, 11; ...; cut to 30 s 2``."""
     read, used, rejected = (summary[key] for key in ("read", "used", "rejected"))
     line = f"read {read['utterances']} utterances, {read['examples']} examples; "
     line += f"used {used['utterances']}, {used['examples']} ({summary['seconds'] / 3600:.2f} h); "
     line += f"rejected {rejected['utterances']}, {rejected['examples']}"
-    return line + "".join(f"; {kind} {number}" for kind, number in summary["reasons"].items())
+    line += "".join(f"; {kind} {number}" for kind, number in summary["reasons"].items())
+    return line + (f"; cut to {summary['max_seconds']:g} s {summary['cut']}" if summary["cut"] else "")
 
 
 def _replace(target: Path, part: Path) -> None:

@@ -84,7 +84,7 @@ class Block:
         """Our score in column ``number`` as the paper would print it, with what it must not be read without.
 
         Args:
-            row: of results.json; None where there is none.
+            row: of a System; None where there is none.
         """
         column = self.columns[number]
         if row is None:
@@ -92,6 +92,7 @@ class Block:
         origins = [origin for origin in row["label_origin"].split("+") if origin != "real"]
         marks = [f"{' and '.join(origins)} labels"] if origins else []
         marks += [f"{row['missing']} not decoded"] if row["missing"] else []
+        marks += row["left_out"]
         places = len(self.own[number].partition(".")[2])
         value = column.value(row)
         text = UNDEFINED if value is None else f"{value:.{places}f}"

@@ -11,7 +11,7 @@ from qwen_audio.score.eer import DIFFERENT, SAME
 from qwen_audio.score.files import at_even_distance, read_num_samples
 from qwen_audio.score.join import Group, read_groups
 from qwen_audio.score.registry import METRICS, Absent, absent, compute, metric_name
-from qwen_audio.score.rejected import rejections
+from qwen_audio.score.rejected import cuts, rejections
 from qwen_audio.score.train_labels import TrainLabels
 from qwen_audio.score.word_times import score_word_times
 from qwen_audio.task_spec import load_tasks
@@ -41,8 +41,8 @@ def score_decoded(
         asked: tasks of which it is to be said if no decoded set has examples.
 
     Returns:
-        ``rows``, ``word_times``, ``examples``, ``not_decoded``, ``rejected``, ``without_examples`` and ``pictures``
-        of results.json.
+        ``rows``, ``word_times``, ``examples``, ``not_decoded``, ``rejected``, ``cut``, ``without_examples`` and
+        ``pictures`` of results.json.
 
     Raises:
         ValueError: an unknown task asked for.
@@ -71,14 +71,15 @@ def score_decoded(
         picture = folder.absolute().parent.parent / "loss.png"
         if picture.is_file() and picture not in found["pictures"]:
             found["pictures"].append(picture)
-    found["rejected"] = rejections(dict.fromkeys(dump for _, dump in decoded))
+    dumps = dict.fromkeys(dump for _, dump in decoded)
+    found["rejected"], found["cut"] = rejections(dumps), cuts(dumps)
     found["without_examples"] = [
         {"task": name, "title": tasks[name].title, "datasets": list(tasks[name].datasets)}
         for name in sorted({*asked} - present)
     ]
     found["examples"] = [row for key in sorted(shown) for row in at_even_distance(shown[key], SHOWN)]
     for model in whisper:
-        for dump in dict.fromkeys(dump for _, dump in decoded):
+        for dump in dumps:
             found["rows"] += _score_whisper(model, dump, results, batch_size, num_threads, labels, tasks)
     return found
 

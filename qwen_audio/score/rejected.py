@@ -1,24 +1,33 @@
-"""What stage 1 rejected of a set that is scored: it was not decoded, and no score says so."""
+"""What stage 1 rejected of a set that is scored, and what it cut: a score is not read without them."""
 
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from qwen_audio.data.dump import REJECTED, kind
+from qwen_audio.data.dump import CUT, REJECTED, kind
 
 
 def rejections(dumps: Iterable[Path]) -> list[dict]:
     """``{"set", "what", "reason", "count"}`` of each set and kind of reason, the most frequent first.
 
-    ``what`` is ``utterance``, or ``example`` where others of its utterance were kept.
+    ``what`` is ``utterance``, or ``example`` where others of its utterance were kept. They were not decoded.
 
     Args:
         dumps: prepared sets; one that lists no rejections has none.
     """
+    return _listed(dumps, REJECTED)
+
+
+def cuts(dumps: Iterable[Path]) -> list[dict]:
+    """The same of utterances of which the first seconds alone were decoded."""
+    return _listed(dumps, CUT)
+
+
+def _listed(dumps: Iterable[Path], name: str) -> list[dict]:
     found = []
     for dump in map(Path, dumps):
-        if (dump / REJECTED).is_file():
-            with open(dump / REJECTED, encoding="utf-8") as stream:
+        if (dump / name).is_file():
+            with open(dump / name, encoding="utf-8") as stream:
                 rows = [line.rstrip("\n").split("\t") for line in stream]
             whole = {name for what, name, _ in rows if what == "utterance"}
             counts = Counter(

@@ -50,6 +50,8 @@ def render_report(
         "The others are the figures of the Qwen-Audio paper (arXiv:2311.07919) as printed. ↓: lower is",
         f"better, ↑: higher. {NOT_PRINTED}: the paper has no figure. {ABSENT}: no results.json given has",
         f"a score. {UNDEFINED}: scored, but there is no value. {CLOSED}: only the paper's authors have them.",
+        "Not scored: clips or examples rejected before decoding. Cut: clips of which the first seconds alone were",
+        "decoded, as the released evaluation does.",
         "",
         "## Table 3: beside the paper",
         "",
@@ -130,7 +132,12 @@ def _with_interval(row: dict) -> str:
         shown_score(row, row["score"])
         + matched_share(row)
         + (f" ({shown_interval(row)})" if row["ci95"] else "")
+        + _left_out(row)
     )
+
+
+def _left_out(row: dict) -> str:
+    return f" ({', '.join(row['left_out'])})" if row["left_out"] else ""
 
 
 def _beside(block: Block, systems: list[System]) -> list[list[str]]:
@@ -176,7 +183,7 @@ def _lines(block: Block, ours: list[tuple[str, list[dict | None]]]) -> list[list
 def _other(system: System, row: dict) -> list[str]:
     baseline = f"{shown_score(row, row['baseline'])} {row['baseline_name']}"
     about = [str(row[key]) for key in ("task", "set", "lang", "metric", "protocol")]
-    score = shown_score(row, row["score"]) + matched_share(row)
+    score = shown_score(row, row["score"]) + matched_share(row) + _left_out(row)
     counts = [str(row["count"]), str(row["missing"])]
     return [*about, system.name, score, *counts, baseline, row["label_origin"]]
 

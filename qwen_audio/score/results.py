@@ -22,9 +22,9 @@ def write_results(folder: Path, results: dict) -> None:
         results: ``rows`` (see score_group), ``command``, ``config_hash``, ``seconds``, ``runs`` (what each
             model is: any names and values), ``examples`` (model, task, set, utt, references, hypothesis),
             ``word_times`` (see score_word_times), ``not_decoded`` (model, task, set, lang, count),
-            ``rejected`` (see rejections), ``without_examples`` (task, title, datasets: public ones that have it),
-            ``pictures`` (paths RUN/loss.png of loss curves, which are copied beside RESULTS.md), and ``dialogues`` and
-            ``frame_cache`` (see score_chat_sets).
+            ``rejected`` and ``cut`` (see rejections and cuts), ``without_examples`` (task, title, datasets:
+            public ones that have it), ``pictures`` (paths RUN/loss.png of loss curves, which are copied beside
+            RESULTS.md), and ``dialogues`` and ``frame_cache`` (see score_chat_sets).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,7 @@ def render(results: dict) -> str:
         _word_times(results),
         _not_decoded(results),
         _rejected(results),
+        _cut(results),
         _without_examples(results),
         _pictures(results),
         _frame_cache(results),
@@ -147,8 +148,21 @@ def _not_decoded(results: dict) -> str:
 
 
 def _rejected(results: dict) -> str:
-    lines = [f"- {r['set']}: {r['count']} {r['what']}(s): {r['reason']}" for r in results.get("rejected", ())]
-    return _listed("Rejected before decoding, so not scored (`dump/raw/SET/rejected.tsv`):", lines)
+    return _listed(
+        "Rejected before decoding, so not scored (`dump/raw/SET/rejected.tsv`):",
+        _counted(results.get("rejected", ())),
+    )
+
+
+def _cut(results: dict) -> str:
+    return _listed(
+        "Decoded and scored by their first seconds (`dump/raw/SET/cut.tsv`):",
+        _counted(results.get("cut", ())),
+    )
+
+
+def _counted(rows: list[dict]) -> list[str]:
+    return [f"- {row['set']}: {row['count']} {row['what']}(s): {row['reason']}" for row in rows]
 
 
 def _without_examples(results: dict) -> str:

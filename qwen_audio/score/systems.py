@@ -1,6 +1,7 @@
 """The models of results.json files, gathered from any number of recipes."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ _NEEDED = (
 
 @dataclass(frozen=True)
 class System:
-    """One model of one results.json; ``name`` tells it from the others of a report."""
+    """One model of one results.json; ``name`` tells it from the others of a report.
+
+    ``left_out`` of each row: what of its set the score does not count, ``["14 not scored", "3 cut to 30 s"]``.
+    """
 
     name: str
     file: Path
@@ -68,14 +72,28 @@ def _read(file: Path) -> dict[str, list[dict]]:
     """Rows of a results.json by model."""
     models: dict[str, list[dict]] = {}
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+        content = json.loads(file.read_text(encoding="utf-8"))
+        rows = content["rows"]
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file}: no results ({error!r}); write it anew with stage 8 of the recipe"
         ) from None
+    left_out = _left_out(content)
     for number, row in enumerate(rows):
         lacking = [key for key in _NEEDED if key not in row]
         if lacking:
             raise ValueError(f"{file}: rows[{number}] lacks {', '.join(lacking)}; write it anew with stage 8")
-        models.setdefault(row["model"], []).append(row)
+        models.setdefault(row["model"], []).append(row | {"left_out": left_out.get(row["set"], [])})
     return models
+
+
+def _left_out(content: dict) -> dict[str, list[str]]:
+    """By set, of what stands in a results.json as rejected and as cut."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for key in ("rejected", "cut"):
+        for entry in content.get(key, ()):
+            counts[entry["set"], "not scored" if key == "rejected" else entry["reason"]] += entry["count"]
+    marks: dict[str, list[str]] = {}
+    for (name, what), count in counts.items():
+        marks.setdefault(name, []).append(f"{count} {what}")
+    return marks

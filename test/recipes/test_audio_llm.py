@@ -208,6 +208,13 @@ def test_sets_that_were_prepared_whole_serve_a_trained_model_as_well(recipe, tra
     assert names(recipe.run("--eval_model", str(trained))[2]) == ["tokenize", "decode", "score"]
 
 
+def test_longer_clips_are_cut_in_test_sets_alone(recipe):
+    called = [line for line in recipe.run("--stop_stage", "1")[2] if line.startswith("prepare ")]
+    assert {line.split()[1]: "--cut_longer" in line for line in called} == {
+        "data/one_train": False, "data/one_valid": False, "data/one_test": True,
+    }  # fmt: skip
+
+
 def test_a_trained_model_needs_no_more_than_the_users_test_set(recipe, trained):
     (recipe.folder / "data/mine").mkdir(parents=True)
     (recipe.folder / "data/mine/wav.scp").write_text("a a.flac\n")

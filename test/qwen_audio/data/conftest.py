@@ -7,13 +7,14 @@ import pytest
 import soundfile
 
 from qwen_audio.data.prepare import prepare
+from qwen_audio.task_fields import Text
 
 RATE = 16000
 
 
 def task(*fields: str) -> SimpleNamespace:
     """A stand-in for TaskSpec."""
-    return SimpleNamespace(fields=list(fields), check=lambda row: None)
+    return SimpleNamespace(fields=list(fields), kind=lambda name: Text(), check=lambda row: None)
 
 
 TASKS = {"asr": task("audio_lang", "text_lang", "text"), "sec": task("label")}

@@ -6,6 +6,7 @@ import soundfile
 from qwen_audio import arkio
 from qwen_audio.audio import SAMPLE_RATE, num_samples, read_audio
 from qwen_audio.data import format_audio
+from qwen_audio.data.prepare import report
 
 
 def test_a_segment_is_the_piece_between_its_times(corpus):
@@ -37,6 +38,30 @@ def test_too_short_too_long_and_empty_audio_are_counted(corpus):
     assert list(corpus.table("wav.scp")) == ["b", "c"]
     assert summary["reasons"] == {"too short": 1, "too long": 1, "zero length": 1}
     assert ["utterance", "a", "too short: 0.050 s"] in corpus.rejected()
+
+
+def test_a_longer_clip_of_a_scored_set_is_heard_to_the_limit(corpus):
+    wave = corpus.add("a", 2.5, form="flac")
+    corpus.add("b", 2.0)
+    summary = corpus.run(max_seconds=2.0, cut_longer=True)
+    np.testing.assert_allclose(read_audio(corpus.table("wav.scp")["a"]), wave[:32000], atol=1e-4)
+    assert corpus.table("utt2num_samples") == {"a": "32000", "b": "32000"}
+    assert (corpus.target / "cut.tsv").read_text() == "utterance\ta\tcut to 2 s: 2.500 s\n"
+    assert summary["read"] == summary["used"] == {"utterances": 2, "examples": 2} and summary["cut"] == 1
+    assert report(summary).endswith("; cut to 2 s 1")
+
+
+def test_a_longer_segment_is_cut_from_its_own_beginning(corpus):
+    wave = corpus.audio("r", 4.0)
+    corpus.segment("u", "r", 1.0, 3.5)
+    corpus.run(max_seconds=2.0, cut_longer=True)
+    np.testing.assert_allclose(read_audio(corpus.table("wav.scp")["u"]), wave[16000:48000], atol=1e-4)
+
+
+def test_features_of_a_longer_clip_are_of_what_is_heard(corpus):
+    corpus.add("a", 2.5)
+    corpus.run(feats_type="fbank", max_seconds=2.0, cut_longer=True)
+    assert arkio.read_matrix(corpus.table("feats.scp")["a"]).shape == (200, 80)
 
 
 def test_unusable_audio_is_counted_and_the_rest_goes_on(corpus):

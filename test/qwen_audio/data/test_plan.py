@@ -52,7 +52,7 @@ def test_what_cannot_be_used_is_not_decoded_but_keeps_its_reason(plan):
     )
     assert found.count() == 1
     assert [r.audio for r in found.recordings()] == ["rec2.wav"]
-    reasons = {utt.id: utt.reason for utt, _, _ in found.results()}
+    reasons = {utt.id: utt.reason for utt, *_ in found.results()}
     assert reasons == {"a": "empty text", "b": "", "c": ""}
 
 
@@ -61,7 +61,7 @@ def test_results_are_in_byte_order_whatever_order_they_were_finished_in(plan):
     found = plan(*map(utterance, names))
     for number, name in enumerate(names):
         found.finish(name, f"{name}.flac", number, "")
-    assert [(utt.id, place, samples) for utt, place, samples in found.results()] == [
+    assert [(utt.id, place, samples) for utt, place, samples, _ in found.results()] == [
         ("B", "B.flac", 4), ("a", "a.flac", 5), ("a10", "a10.flac", 3), ("a2", "a2.flac", 2),
         ("b", "b.flac", 1), ("é", "é.flac", 0),
     ]  # fmt: skip
@@ -71,7 +71,7 @@ def test_an_utterance_comes_back_with_speaker_examples_and_refused(plan):
     examples = [{"utt": "a", "task": "asr", "text": "größer <|en|>"}]
     found = plan(utterance("a", examples=examples, refused=[("lid", "no label")]))
     found.finish("a", "a.flac", 16000, "")
-    ((utt, _, _),) = found.results()
+    ((utt, *_),) = found.results()
     assert (utt.speaker, utt.examples) == ("speaker", examples)
     assert [tuple(pair) for pair in utt.refused] == [("lid", "no label")]
 
@@ -80,14 +80,21 @@ def test_a_rejection_while_formatting_is_the_reason_of_its_utterance(plan):
     found = plan(utterance("a"), utterance("b"))
     found.finish("a", "", 0, "shorter than 0.1 s")
     found.finish("b", "b.flac", 16000, "")
-    assert [(utt.id, utt.reason) for utt, _, _ in found.results()] == [("a", "shorter than 0.1 s"), ("b", "")]
+    assert [(utt.id, utt.reason) for utt, *_ in found.results()] == [("a", "shorter than 0.1 s"), ("b", "")]
+
+
+def test_what_was_cut_off_comes_back_with_its_utterance(plan):
+    found = plan(utterance("a"), utterance("b"))
+    found.finish("a", "a.flac", 16000, "", "cut to 1 s: 2.000 s")
+    found.finish("b", "b.flac", 16000, "")
+    assert [cut for *_, cut in found.results()] == ["cut to 1 s: 2.000 s", ""]
 
 
 def test_utterances_are_finished_while_recordings_are_read(plan):
     found = plan(*(utterance(f"u{number:03}") for number in range(300)))
     for number, recording in enumerate(found.recordings()):
         found.finish(recording.cuts[0][0], "x.flac", number, "")
-    assert [samples for _, _, samples in found.results()] == list(range(300))
+    assert [samples for _, _, samples, _ in found.results()] == list(range(300))
 
 
 def test_an_id_that_comes_twice_ends_it_and_frees_the_file(tmp_path):

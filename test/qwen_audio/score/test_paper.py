@@ -40,7 +40,7 @@ def block(paper_file):
 def row(**changed):
     return {
         "task": "asr", "set": "tones_quiet", "metric": "wer", "protocol": "qwen_audio", "score": 0.125,
-        "label_origin": "real", "missing": 0,
+        "label_origin": "real", "missing": 0, "left_out": [],
     } | changed  # fmt: skip
 
 
@@ -93,6 +93,12 @@ def test_labels_that_nobody_annotated_and_missing_answers_are_marked(block):
     assert block.cell(0, row(label_origin="real+constructed")) == "12.5 (constructed labels)"
     assert block.cell(0, row(label_origin="constructed+synthetic", missing=3)) == (
         "12.5 (constructed and synthetic labels, 3 not decoded)"
+    )
+
+
+def test_what_of_the_set_is_not_scored_or_cut_is_marked(block):
+    assert block.cell(0, row(left_out=["14 not scored", "3 cut to 30 s"])) == (
+        "12.5 (14 not scored, 3 cut to 30 s)"
     )
 
 

@@ -127,6 +127,11 @@ def test_what_was_rejected_before_decoding_is_counted_once_a_set(exp):
     assert found["rejected"] == [{"set": "x_test", "what": "utterance", "reason": "too long", "count": 1}]
 
 
+def test_what_was_cut_before_decoding_is_counted(exp):
+    (exp / "dump/raw/x_test/cut.tsv").write_text("utterance\ta\tcut to 30 s: 31.000 s\n")
+    assert score(exp)["cut"] == [{"set": "x_test", "what": "utterance", "reason": "cut to 30 s", "count": 1}]
+
+
 def test_a_task_that_was_asked_for_but_has_no_examples_is_listed(exp):
     assert score(exp)["without_examples"] == []
     assert score(exp, asked=["asr", "mna", "er"])["without_examples"] == [

@@ -16,7 +16,7 @@ def row(set="librispeech_test_clean", score=0.1234, **changed):
     return {
         "stage": "pretrain", "task": "asr", "set": set, "lang": "en", "metric": "wer",
         "protocol": "qwen_audio", "score": score, "unit": "fraction", "count": 2620, "label_origin": "real",
-        "missing": 0, "baseline": 1.0, "baseline_name": "empty", "ci95": None, "parts": {},
+        "missing": 0, "baseline": 1.0, "baseline_name": "empty", "ci95": None, "parts": {}, "left_out": [],
     } | changed  # fmt: skip
 
 
@@ -90,6 +90,18 @@ def test_what_the_paper_does_not_have_stands_apart_and_nowhere_else(paper):
     assert not any(
         "25" in line or "6.2" in line for line in found["Table 3: beside the paper"] if "ours" in line
     )
+
+
+def test_what_a_score_leaves_out_stands_beside_it_in_every_table(paper):
+    cut = {"left_out": ["2 not scored", "3 cut to 30 s"]}
+    without = system(row("x_test", ci95=[0.1, 0.2], **cut), name="no")
+    ours = system(row(**cut), row("x_test", **cut), row("y_test", **cut))
+    found = tables(render_report(paper, [ours], [without], "x"))
+    names = ("Table 3: beside the paper", "Own sets: trained without SRWT and with SRWT", "Other sets")
+    three, own, other = ("\n".join(found[name]) for name in names)
+    assert "absent / absent / 12.3 (2 not scored, 3 cut to 30 s) / absent" in three
+    assert "0.1234 (0.1000 to 0.2000) (2 not scored, 3 cut to 30 s) |" in own
+    assert "0.1234 (2 not scored, 3 cut to 30 s) |" in other
 
 
 def test_no_table_of_other_sets_without_any(paper):

@@ -11,14 +11,17 @@ from qwen_audio.score.systems import System
 def system(name, score, **changed):
     row = {
         "task": "asr", "set": "librispeech_test_other", "metric": "wer", "protocol": "qwen_audio",
-        "score": score, "label_origin": "real", "missing": 0,
+        "score": score, "label_origin": "real", "missing": 0, "left_out": [],
     } | changed  # fmt: skip
     return System(name, Path("results.json"), [row])
 
 
 @pytest.fixture(scope="module")
 def figure():
-    systems = [system("small", 0.1), system("a_name_of_some_length (egs/librispeech)", 0.02, missing=12)]
+    systems = [
+        system("small", 0.1),
+        system("a_name_of_some_length (egs/librispeech)", 0.02, missing=12, left_out=["3 cut to 30 s"]),
+    ]
     return picture(load_paper()["3"], systems)
 
 
@@ -49,7 +52,7 @@ def test_a_line_has_our_score_the_papers_and_what_it_compares_with(figure):
 
 def test_a_second_model_repeats_nothing_and_its_score_is_marked(figure):
     name = "a_name_of_some_length (egs/librispeech)"
-    assert cells(figure, name) == ["2.0 (12 not decoded)", name]
+    assert cells(figure, name) == ["2.0 (12 not decoded, 3 cut to 30 s)", name]
 
 
 def test_a_dataset_without_a_score_of_ours_has_a_line_that_says_so(figure):

@@ -122,3 +122,9 @@ def test_what_was_rejected_before_decoding_is_said():
     rejected = [{"set": "x_test", "what": "utterance", "reason": "too long", "count": 3}]
     assert "- x_test: 3 utterance(s): too long" in render(content(row(), rejected=rejected))
     assert "Rejected" not in render(content(row(), rejected=[]))
+
+
+def test_what_was_cut_before_decoding_is_said():
+    cut = [{"set": "x_test", "what": "utterance", "reason": "cut to 30 s", "count": 3}]
+    text = render(content(row(), cut=cut))
+    assert "first seconds (`dump/raw/SET/cut.tsv`):\n\n- x_test: 3 utterance(s): cut to 30 s" in text

@@ -13,9 +13,9 @@ def row(model="pretrain_s", **changed):
     } | changed  # fmt: skip
 
 
-def write(folder, *rows):
+def write(folder, *rows, **more):
     folder.mkdir(parents=True)
-    (folder / "results.json").write_text(json.dumps({"rows": list(rows)}))
+    (folder / "results.json").write_text(json.dumps({"rows": list(rows), **more}))
     return folder
 
 
@@ -26,6 +26,18 @@ def test_every_results_json_below_the_folders_is_read_once(tmp_path):
     assert [(s.name, [r["score"] for r in s.rows]) for s in systems] == [
         ("one", [0.5, 0.25]), ("two", [0.5]), ("three", [0.5]),
     ]  # fmt: skip
+
+
+def test_rows_say_what_of_their_set_was_rejected_and_what_was_cut(tmp_path):
+    rejected = [
+        {"set": "x_test", "what": "utterance", "reason": "too short", "count": 12},
+        {"set": "x_test", "what": "example", "reason": "bad field", "count": 2},
+    ]
+    cut = [{"set": "x_test", "what": "utterance", "reason": "cut to 30 s", "count": 3}]
+    write(tmp_path / "a", row("one"), row("two", set="y_test"), rejected=rejected, cut=cut)
+    ((one, two),) = gather([tmp_path / "a"])
+    assert one.rows[0]["left_out"] == ["14 not scored", "3 cut to 30 s"]
+    assert two.rows[0]["left_out"] == []
 
 
 def test_models_of_one_name_are_told_apart_by_their_folder_in_all_groups(tmp_path):
