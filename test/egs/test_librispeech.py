@@ -28,7 +28,7 @@ def test_each_subset_goes_to_its_sets(corpus, tmp_path, local_data):
         "test": ["librispeech_dev_clean", "librispeech_test_clean"],
     }
     text = (data / "librispeech_train/text").read_text().splitlines()
-    assert text[0] == "1272-121123-0000 TRAIN SENTENCE 1272 0" and len(text) == 4
+    assert text[0] == "1272-121123-0000 train sentence 1272 0" and len(text) == 4
     assert (
         (data / "librispeech_train/spk2utt")
         .read_text()

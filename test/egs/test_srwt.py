@@ -21,10 +21,26 @@ def test_words_of_a_recordings_ctm_go_to_their_segments_with_their_times(tmp_pat
         rows = rows_of(data, name)
         assert [row["utt"] for row in rows] == [f"spk{folder}-1", f"spk{folder}-2"]
         for row in rows:
-            assert row["words"] == [[start, end, word + folder.upper()] for start, end, word in WORDS]
+            assert row["words"] == [[start, end, word.lower() + folder] for start, end, word in WORDS]
             assert row["task"] == "srwt" and row["audio_lang"] == row["text_lang"] == "en"
     text = (data / "srwt_test/text").read_text().splitlines()
-    assert text[0] == "spktest-1 SEVENTEST NEWTEST MESSAGESTEST"
+    assert text[0] == "spktest-1 seventest newtest messagestest"
+
+
+def test_capitals_among_small_letters_stay(tmp_path, local_data):
+    corpus = make_srwt_ctm(tmp_path / "aligned")
+    ctm = corpus / "test/ctm"
+    ctm.write_text(ctm.read_text().replace("NEWTEST", "new"))
+    _, _, data = prepare(local_data, corpus, tmp_path)
+    assert (data / "srwt_test/text").read_text().splitlines()[0] == "spktest-1 SEVENTEST new MESSAGESTEST"
+
+
+def test_an_unknown_word_in_small_letters_leaves_the_others_in_capitals_throughout(tmp_path, local_data):
+    corpus = make_srwt_ctm(tmp_path / "aligned")
+    ctm = corpus / "test/ctm"
+    ctm.write_text(ctm.read_text().replace("NEWTEST", "<unk>", 1))
+    _, _, data = prepare(local_data, corpus, tmp_path)
+    assert (data / "srwt_test/text").read_text() == "spktest-2 seventest newtest messagestest\n"
 
 
 def test_a_ctm_by_utterance_counts_from_the_segments_beginning(tmp_path, local_data):

@@ -9,7 +9,9 @@ SPEAKER/.../NAME.wav (or .flac). The words and their times stand beside that, in
   NAME.TextGrid    of the Montreal Forced Aligner: beside NAME.wav, or called after a Kaldi utterance
   timestamp        FunASR's, or AISHELL's in that form: lines `UTT token start_s end_s;...`, or JSON;
                    UTT is the utterance, or NAME of NAME.wav
-The language is that of utt2lang, else English. The paper's own test data are closed; AAS is of what is given.
+The language is that of utt2lang, else English. Words in capitals throughout, as LibriSpeech's, are written in
+small letters, which an LLM knows better; WER ignores case. The paper's own test data are closed; AAS is of what
+is given.
 Writes data/srwt_train, srwt_valid and a set for each test folder, with transcript and a srwt row.
 """
 
@@ -23,6 +25,7 @@ from corpus_reader import names_in, run_reader, tell_test_alone
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 from qwen_audio.data.kaldi_dir import read_table
 from qwen_audio.data.word_files import (
+    UNKNOWN,
     chinese_word,
     read_ctm,
     read_funasr,
@@ -63,6 +66,8 @@ def read_set(folder: Path, rejected: Rejected) -> list[Utterance]:
     kaldi = (folder / "wav.scp").is_file()
     utterances = list(_kaldi(folder) if kaldi else _tree(folder))
     times = _word_times(folder, kaldi)
+    if all(word == word.upper() or word in UNKNOWN for words in times.values() for _, _, word in words):
+        times = {key: [(*at, word.lower()) for *at, word in words] for key, words in times.items()}
     languages = _column(folder, "utt2lang")
     rows, used = [], {u.segment[0] for u in utterances if u.segment}
     for u in utterances:
