@@ -49,6 +49,25 @@ def test_a_listed_recording_that_is_not_there_is_counted(corpus, tmp_path, local
     assert status == 0 and (data / "aishell2_rejected.tsv").read_text() == expected
 
 
+def test_faulty_lines_are_counted_and_the_others_read(corpus, tmp_path, local_data):
+    folder = corpus / "iOS/data"
+    text, scp = folder / "trans.txt", folder / "wav.scp"
+    text.write_text(
+        "IC0001W0001\t换一首歌\nIC0001W0001\t换一首歌\nIC0001W0002\t\n\nIC0001W0003\t一\nIC0001W0003\t二\n"
+    )
+    scp.write_text(scp.read_text() + "IC0001W0002\twav/C0001/2.wav\nIC0001W0003\twav/C0001/3.wav\n")
+    status, printed, data = prepare(local_data, corpus, tmp_path)
+    assert status == 0, printed
+    assert (data / "aishell2_train/text").read_text() == "IC0001W0001 换一首歌\n"
+    assert (data / "aishell2_rejected.tsv").read_text().splitlines() == [
+        f"line\t{text}:3\tno utterance or nothing behind it: 'IC0001W0002\\t'",
+        f"line\t{text}:4\tno utterance or nothing behind it: ''",
+        "recording\tIC0001W0002\trecording without a text",
+        "recording\tIC0001W0003\trecording without a text",
+        f"utterance\tIC0001W0003\ton two lines that differ: {text}",
+    ]
+
+
 def test_a_line_without_a_tab_is_named(corpus, tmp_path, local_data):
     (corpus / "iOS/data/trans.txt").write_text("IC0001W0001 换一首歌\n")
     status, printed, _ = prepare(local_data, corpus, tmp_path)

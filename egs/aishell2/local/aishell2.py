@@ -40,9 +40,9 @@ def main(args: argparse.Namespace) -> None:
 
 def read_set(folder: Path, rejected: Rejected) -> list[Utterance]:
     """The utterances of a folder that have both a recording and a text; the others go to ``rejected``."""
-    texts = read_pairs(folder / "trans.txt")
+    texts = read_pairs(folder / "trans.txt", rejected)
     rows = []
-    for utt, name in read_pairs(folder / "wav.scp").items():
+    for utt, name in read_pairs(folder / "wav.scp", rejected).items():
         text = texts.pop(utt, None)
         if text is None:
             rejected.append(("recording", utt, "recording without a text"))
@@ -54,18 +54,28 @@ def read_set(folder: Path, rejected: Rejected) -> list[Utterance]:
     return rows
 
 
-def read_pairs(path: Path) -> dict[str, str]:
+def read_pairs(path: Path, rejected: Rejected) -> dict[str, str]:
     """First column -> the rest, of a file with a tab between them.
 
+    A line with nothing after the utterance, and an utterance that comes again with something else, go to
+    ``rejected``: one fault is not to end the reading of a million.
+
     Raises:
-        ValueError: naming the line that has no tab, nothing after it, or an utterance a second time.
+        ValueError: naming the line that has blanks instead of a tab, as other files than AISHELL-2's have.
     """
     pairs: dict[str, str] = {}
+    twice: set[str] = set()
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        utt, _, rest = line.partition("\t")
-        if not rest.strip() or utt in pairs:
-            raise ValueError(f"{path}:{number}: {line!r}; AISHELL-2 has UTTERANCE, a tab and more, each once")
-        pairs[utt] = rest.strip()
+        utt, rest = (part.strip() for part in line.partition("\t")[::2])
+        if len(utt.split()) > 1:
+            raise ValueError(f"{path}:{number}: {line!r}; AISHELL-2 has UTTERANCE, a tab and more")
+        if not utt or not rest:
+            rejected.append(("line", f"{path}:{number}", f"no utterance or nothing behind it: {line!r}"))
+        elif pairs.setdefault(utt, rest) != rest:
+            twice.add(utt)
+    for utt in twice:
+        del pairs[utt]
+        rejected.append(("utterance", utt, f"on two lines that differ: {path}"))
     return pairs
 
 
