@@ -275,25 +275,6 @@ def test_another_tag_trains_without_preparing_again(recipe):
     assert recipe.run()[2] == []
 
 
-def test_arguments_are_passed_on_as_words(recipe):
-    called = recipe.run("--train_args", "--override seed=3 grad_clip=2", "--inference_args", "--batch_size 2",
-                        "--tasks", "asr lid", "--nj", "7", "--ngpu", "0")[2]  # fmt: skip
-    assert any(
-        line.startswith("train ") and line.endswith("--ngpu 0 --override seed=3 grad_clip=2")
-        for line in called
-    )
-    assert any(line.startswith("decode ") and line.endswith("--batch_size 2") for line in called)
-    assert any(line.startswith("tokenize ") and line.endswith("--tasks asr lid") for line in called)
-    assert sum(line.startswith("prepare ") and line.endswith("--nj 7") for line in called) == 3
-
-
-def test_several_gpus_are_started_by_torchrun(recipe):
-    python = recipe.folder.parents[1] / "tools/venv/bin/python"
-    python.write_text(
-        f'#!/bin/sh\n[ "$1" = -m ] && echo "$@" >> "$LOG" && exit\nexec {sys.executable} "$@"\n'
-    )
-    (one,) = [
-        line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
 QWEN = [
     "--train_args",
     "--override decoder=hf_causal_lm decoder_conf.model=Qwen/Qwen2.5-0.5B",
@@ -327,6 +308,25 @@ def test_an_override_that_cannot_be_is_said_in_one_line(recipe):
     assert "override decoder.model: decoder is 'transformer', which has no keys" in output
 
 
+def test_arguments_are_passed_on_as_words(recipe):
+    called = recipe.run("--train_args", "--override seed=3 grad_clip=2", "--inference_args", "--batch_size 2",
+                        "--tasks", "asr lid", "--nj", "7", "--ngpu", "0")[2]  # fmt: skip
+    assert any(
+        line.startswith("train ") and line.endswith("--ngpu 0 --override seed=3 grad_clip=2")
+        for line in called
+    )
+    assert any(line.startswith("decode ") and line.endswith("--batch_size 2") for line in called)
+    assert any(line.startswith("tokenize ") and line.endswith("--tasks asr lid") for line in called)
+    assert sum(line.startswith("prepare ") and line.endswith("--nj 7") for line in called) == 3
+
+
+def test_several_gpus_are_started_by_torchrun(recipe):
+    python = recipe.folder.parents[1] / "tools/venv/bin/python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = -m ] && echo "$@" >> "$LOG" && exit\nexec {sys.executable} "$@"\n'
+    )
+    (one,) = [
+        line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
     ]
     assert "--nproc_per_node 2 --standalone -m qwen_audio.bin.train --config conf/pretrain.yaml" in one
     args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b"]
