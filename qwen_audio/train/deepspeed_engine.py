@@ -87,13 +87,19 @@ class DeepSpeedEngine:
         deepspeed.comm.destroy_process_group()  # the ranks' too
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        """Optimizer state gathered from all ranks, which must all call this; names as the local engine's."""
+        """Optimizer state gathered from all ranks, which must all call this, on rank 0's CPU; empty on the others.
+
+        Names are the local engine's.
+        """
         count = next(iter(self.optimizer.optimizer.state.values()))["step"]
         tensors = {}
         for name, param in self.trained.items():
             for moment in MOMENTS:
-                tensors[f"{moment}/{name}"] = safe_get_full_optimizer_state(param, moment)
-            tensors[f"step/{name}"] = count.clone()
+                whole = safe_get_full_optimizer_state(param, moment)
+                if self.ranks.rank == 0:  # off the GPU, which has no room for all of them
+                    tensors[f"{moment}/{name}"] = whole.cpu()
+            if self.ranks.rank == 0:
+                tensors[f"step/{name}"] = count.clone()
         return tensors
 
     def load_optimizer_tensors(self, tensors: dict[str, Tensor]) -> None:

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ sys.path.insert(0, str(TEST))
 from toy_run import toy_config, toy_trainer, write_toy_sets
 
 from qwen_audio.data.token_set import TokenSet
+from qwen_audio.train import deepspeed_engine
 from qwen_audio.train.deepspeed_engine import _settings
 from qwen_audio.train.defaults import with_defaults
 from qwen_audio.train.log import read_log
@@ -56,6 +58,24 @@ def test_two_ranks_of_deepspeed_go_on_from_a_checkpoint_as_the_local_engine_does
             torch.testing.assert_close(deep[name], tensor, rtol=1e-3, atol=1e-5)
     assert rows(tmp_path / "deep") == [pytest.approx(row, rel=1e-4) for row in rows(tmp_path / "local")]
     assert sum(skipped for step, skipped, _ in rows(tmp_path / "local") if step > 4) >= 1
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_all_ranks_gather_optimizer_state_and_rank_0_alone_keeps_it(monkeypatch, rank):
+    asked = []
+
+    def gather(param, moment):
+        asked.append(moment)
+        return torch.ones_like(param)
+
+    monkeypatch.setattr(deepspeed_engine, "safe_get_full_optimizer_state", gather)
+    engine = object.__new__(deepspeed_engine.DeepSpeedEngine)
+    engine.ranks = SimpleNamespace(rank=rank)
+    engine.trained = {"weight": torch.zeros(3)}
+    engine.optimizer = SimpleNamespace(optimizer=SimpleNamespace(state={0: {"step": torch.tensor(2.0)}}))
+    kept = ["exp_avg/weight", "exp_avg_sq/weight", "step/weight"] if rank == 0 else []
+    assert list(engine.optimizer_tensors()) == kept
+    assert asked == ["exp_avg", "exp_avg_sq"]
 
 
 def test_settings_that_follow_from_the_config_or_are_not_supported_are_refused():
