@@ -1,10 +1,9 @@
 """From a configuration to a model: the one place where components are put together."""
 
-from collections.abc import Callable
-
 import torch
 
 from qwen_audio.config import GIVEN
+from qwen_audio.data.packing import FramesOf
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import backbones, shaped_by_init
 from qwen_audio.registry import component_class
@@ -68,8 +67,8 @@ def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), 
     return model
 
 
-def frame_counter(config: dict) -> Callable[[int], int]:
-    """``num_frames`` of the model that ``build_model`` makes of ``config``, without reading any pretrained weights."""
+def frame_counter(config: dict) -> FramesOf:
+    """``frames_of`` of the model that ``build_model`` makes of ``config``, without reading any pretrained weights."""
     shaped, pretrained = shaped_by_init(config), "encoder" in backbones(config)
     if pretrained:
         shaped = {**shaped, "encoder_conf": {**shaped["encoder_conf"], "pretrained": False}}
@@ -79,7 +78,7 @@ def frame_counter(config: dict) -> Callable[[int], int]:
     adapter = _component(
         shaped, "adapter", encoder.output_size(), encoder.output_size()
     )  # the width is all one
-    return AudioLLM(frontend, None, encoder, adapter, None, None, None, placeholder=0).num_frames
+    return AudioLLM(frontend, None, encoder, adapter, None, None, None, placeholder=0).frames_of
 
 
 def _component(config: dict, slot: str, *given):

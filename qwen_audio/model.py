@@ -1,5 +1,6 @@
 """The audio-language model: audio frames spliced into text, loss on the answer's tokens."""
 
+import numpy as np
 import torch
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor
@@ -37,6 +38,13 @@ class AudioLLM(AbsESPnetModel):
     def num_frames(self, samples: int) -> int:
         """Decoder positions that ``samples`` of 16 kHz audio take."""
         return self.adapter.num_frames(self.encoder.num_frames(self.frontend.num_frames(samples)))
+
+    def frames_of(self, samples: np.ndarray) -> np.ndarray:
+        """``num_frames`` of many clips, (N,) int64 -> (N,) int64; no part is asked twice for one length."""
+        for part in (self.frontend, self.encoder, self.adapter):
+            lengths, places = np.unique(samples, return_inverse=True)
+            samples = np.array([part.num_frames(length) for length in lengths.tolist()], np.int64)[places]
+        return samples
 
     def hear(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Audio to encoder frames.

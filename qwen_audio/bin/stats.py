@@ -31,9 +31,9 @@ def main(args: argparse.Namespace) -> None:
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (args.train, args.valid))
     check_sets([*sets, *valid])
     check_tokenizer(config, Tokenizer(sets[0].meta["tokenizer"]))
-    frames = frame_counter(config)
-    plan = BatchPlan.from_config(sets, config, frames)
-    ValidPlan(valid, config["batch_conf"], frames, config["accum_grad"])  # for its errors
+    frames_of = frame_counter(config)
+    plan = BatchPlan.from_config(sets, config, frames_of)
+    ValidPlan(valid, config["batch_conf"], frames_of, config["accum_grad"])  # for its errors
     print(*plan.describe(), sep="\n")
     print(write_stats([*sets, *valid], args.output, plan), end="")
 

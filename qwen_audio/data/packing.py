@@ -160,9 +160,8 @@ def check_rows(
                     if value.max() > limit:
                         _refuse(data, entries[int(value.argmax())], name, int(value.max()), limit, task)
                 owner, lengths = _clip_lengths(data, entries)
-                empty = frames_of(lengths) < 1
-                if empty.any():
-                    worst = int(empty.argmax())
+                if len(lengths) and frames_of(lengths.min(keepdims=True))[0] < 1:  # no longer clip has fewer
+                    worst = int(lengths.argmin())
                     raise ValueError(
                         f"{data.folder}: utterance {data.utt_id(entries['row'][owner[worst]])}"
                         f" ({lengths[worst]} samples) is too short for one decoder frame;"

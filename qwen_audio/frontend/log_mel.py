@@ -2,7 +2,6 @@
 
 import functools
 
-import numpy as np
 import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor
@@ -99,7 +98,7 @@ class LogMel(AbsFrontend):
 
     def num_frames(self, samples: int) -> int:
         """Frames of a clip of ``samples`` at 16 kHz."""
-        return np.maximum(num_frames(samples, self.round_up), 1)
+        return max(num_frames(samples, self.round_up), 1)
 
     def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Shapes: input (B, N) audio or (B, T, n_mels) features, input_lengths (B,) -> (B, T, n_mels), (B,)."""

@@ -78,7 +78,7 @@ def fill(
             fcntl.flock(lock, fcntl.LOCK_EX)  # two runs of one part take turns
             cache = FrameCache(own, width, dtype)
             missing = [clip for clip in clips if not cache.has(clip[1])]
-            need = sum(int(model.num_frames(samples)) for *_, samples in missing) * width * dtype.itemsize
+            need = sum(model.num_frames(samples) for *_, samples in missing) * width * dtype.itemsize
             _make_room(folder, own, cache.size + need, config["frame_cache"]["max_gb"])
             _compute(model, cache, missing, dtype, ranks)
     ranks.first(None)  # the others wait

@@ -18,6 +18,7 @@ from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, export_model, write_run
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.average import average, select
+from qwen_audio.train.check_frames import check_frames
 from qwen_audio.train.checkpoint import load_model_tensors
 from qwen_audio.train.engine import engine_class
 from qwen_audio.train.frame_cache import fill, planned
@@ -57,8 +58,9 @@ def train(
             print(describe(config), file=sys.stderr, flush=True)
     seed_everything(config["seed"])  # what no trained model gives begins at random
     model = build(config, tokenizer, ctc_tokens, len(tasks))
-    plan = BatchPlan.from_config(sets, config, model.num_frames)
-    valid_plan = ValidPlan(valid, config["batch_conf"], model.num_frames, config["accum_grad"])
+    check_frames(model, ranks.device)
+    plan = BatchPlan.from_config(sets, config, model.frames_of)
+    valid_plan = ValidPlan(valid, config["batch_conf"], model.frames_of, config["accum_grad"])
     cache = None
     if config["frame_cache"]:
         cache = fill(model, planned(plan, valid_plan), config, output.parent / "frame_cache", ranks)

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -192,6 +194,20 @@ def test_num_frames_counts_the_positions_of_an_audio(model):
     for samples in (1600, 4801, 16000, 480000, 500000):
         frames, lengths = model.encode(torch.randn(1, samples), torch.tensor([samples]))
         assert model.num_frames(samples) == lengths.item() == frames.shape[1]
+
+
+def test_the_frames_of_many_clips_are_counted_by_parts_that_know_one_number_alone(model, monkeypatch):
+    asked = []
+
+    def of_one(frames):
+        asked.append(frames)
+        return max(1, math.ceil(frames / 4))  # of an array, neither is defined
+
+    monkeypatch.setattr(model.adapter, "num_frames", of_one)
+    found = model.frames_of(np.array([16000, 1600, 16001, 160, 16000]))
+    assert found.tolist() == [13, 2, 13, 1, 13] and found.dtype == np.int64
+    assert asked == [1, 5, 50]
+    assert model.frames_of(np.array([], np.int64)).tolist() == []
 
 
 def test_specaug_acts_in_training_alone(tiny_model, make_batch):

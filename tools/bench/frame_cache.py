@@ -42,10 +42,10 @@ def main(args: argparse.Namespace) -> None:
     sets, ranks = list(map(TokenSet, args.sets)), Ranks(args.device)
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     model = build_from(config, tokenizer, made_of(config)["ctc_tokens"], len(task_list(sets, [])))
-    whole = BatchPlan.from_config(sets, config, model.num_frames)
+    whole = BatchPlan.from_config(sets, config, model.frames_of)
     phase = config["phases"][0] | {"steps": min(args.steps, config["phases"][0]["steps"])}
-    plan = BatchPlan.from_config(sets, config | {"phases": [phase]}, model.num_frames)
-    nothing = ValidPlan([], config["batch_conf"], model.num_frames)
+    plan = BatchPlan.from_config(sets, config | {"phases": [phase]}, model.frames_of)
+    nothing = ValidPlan([], config["batch_conf"], model.frames_of)
     clock = time.process_time if ranks.device.type == "cpu" else time.perf_counter
     with tempfile.TemporaryDirectory() as folder:
         clips, begin = planned(plan, nothing), clock()

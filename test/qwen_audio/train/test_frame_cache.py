@@ -83,7 +83,7 @@ def test_the_loss_from_the_cache_is_that_from_the_audio(model, sft_config, dialo
 @pytest.mark.parametrize("cached", [False, True])
 def test_a_batch_knows_the_positions_of_its_longest_row(model, sft_config, dialogues, tmp_path, cached):
     """Of dialogues with two audios, one or none, whose frames a model else counts on its device."""
-    data, frames_of, cache = TokenSet(dialogues), model.num_frames, None
+    data, frames_of, cache = TokenSet(dialogues), model.frames_of, None
     phase = {"steps": 3, "task_weights": {"template": 3, "joined": 2, "text": 1}}
     plan, valid = BatchPlan([data], [phase], ROOM, frames_of), ValidPlan([data], ROOM, frames_of)
     if cached:
