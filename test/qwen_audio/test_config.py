@@ -55,6 +55,12 @@ def test_a_shipped_fine_tuning_takes_the_components_of_the_model_it_starts_from(
     assert {"encoder", "adapter"} <= set(config["freeze_param"])
 
 
+@pytest.mark.parametrize("path", [*SHIPPED, *SHIPPED_CHAT], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_shipped_configuration_recomputes_activations_where_its_llm_is_large(path):
+    large = path.is_relative_to(ROOT / "recipes")  # Qwen-7B
+    assert read_yaml(path)["decoder_conf"]["gradient_checkpointing"] == large
+
+
 def test_the_shared_fine_tuning_is_table_6_of_the_paper():
     sft = read_yaml(ROOT / "recipes/conf/sft.yaml")
     optim = {"lr": 1e-5, "betas": [0.9, 0.98], "eps": 1e-6, "weight_decay": 0.05}
