@@ -18,6 +18,7 @@ OURS = (
     "gradient_accumulation_steps",
     "gradient_clipping",
 )
+HALF = ("bf16", "bfloat16", "fp16", "amp")  # the weights themselves in half precision
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -32,7 +33,8 @@ class DeepSpeedEngine:
     Runs on whatever accelerator DeepSpeed finds, the CPU too, also with one rank.
 
     Raises:
-        ValueError: if ``deepspeed_conf`` asks for another stage, or sets what the training config sets.
+        ValueError: if ``deepspeed_conf`` asks for another stage or for weights in half precision, or sets what the
+            training config sets.
     """
 
     def __init__(self, model: nn.Module, config: dict, ranks: Ranks):
@@ -133,6 +135,12 @@ def _settings(config: dict, world: int) -> dict:
         if name in given:
             raise ValueError(
                 f"deepspeed_conf.{name} follows from batch_conf, accum_grad and grad_clip; remove it"
+            )
+    for name in HALF:
+        if name in given:
+            raise ValueError(
+                f"deepspeed_conf.{name} would round the trained weights, also in checkpoints; remove it, and write"
+                " train_dtype: bfloat16"
             )
     zero = {"stage": 1, **given.get("zero_optimization", {})}
     if zero["stage"] != 1:

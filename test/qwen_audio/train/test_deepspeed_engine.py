@@ -85,5 +85,8 @@ def test_settings_that_follow_from_the_config_or_are_not_supported_are_refused()
         _settings(with_defaults({"deepspeed_conf": {"gradient_clipping": 1}}), world=1)
     with pytest.raises(ValueError, match="zero_optimization.stage is 3; only stage 1 is supported"):
         _settings(with_defaults({"deepspeed_conf": {"zero_optimization": {"stage": 3}}}), world=1)
+    for block in ("bf16", "fp16"):
+        with pytest.raises(ValueError, match=f"deepspeed_conf.{block} would .* write train_dtype: bfloat16"):
+            _settings(with_defaults({"deepspeed_conf": {block: {"enabled": True}}}), world=1)
     settings = _settings(with_defaults({"deepspeed_conf": {"wall_clock_breakdown": True}}), world=4)
     assert settings["train_batch_size"] == 4 and settings["wall_clock_breakdown"]
