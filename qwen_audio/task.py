@@ -3,6 +3,7 @@
 import argparse
 import functools
 import json
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ from espnet2.utils.types import str_or_none
 from torch import Tensor
 
 from qwen_audio.build import build_model
-from qwen_audio.config import DEFAULTS, check_config, with_all_keys
+from qwen_audio.config import DEFAULTS, LOSSES, check_config, with_all_keys
 from qwen_audio.data.collate import make_batch
 from qwen_audio.data.tokenize import encode_example
 from qwen_audio.model import AudioLLM
@@ -23,6 +24,7 @@ from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.defaults import with_defaults
 from qwen_audio.train.optim import build_optimizer
 
+LOSS_WEIGHTS = {"lm": 1.0}
 OPTIMIZER_KEYS = ("optim", "optim_conf", "layer_decay", "lr_scale")
 
 
@@ -50,6 +52,7 @@ class AudioLLMTask(AbsTask):
         for slot in SLOTS:
             group.add_argument(f"--{slot}", type=str_or_none, default=DEFAULTS[slot])
             group.add_argument(f"--{slot}_conf", type=dict, default=DEFAULTS[f"{slot}_conf"])
+        group.add_argument("--loss_weights", type=dict, default=LOSS_WEIGHTS, help=f"of {', '.join(LOSSES)}")
         parser.set_defaults(optim="adamw", optim_conf={})  # AbsTask's is adadelta
         group.add_argument("--layer_decay", type=float, default=DEFAULTS["layer_decay"])
         group.add_argument("--lr_scale", type=dict, default=DEFAULTS["lr_scale"])
@@ -110,12 +113,23 @@ class AudioLLMTask(AbsTask):
     def build_model(cls, args: argparse.Namespace) -> AudioLLM:
         """The model of ``args``: the keys of qwen_audio/config.py, ``tokenizer``, ``tasks`` and ``ctc_tokens``.
 
-        Its statistics are numbers, as ESPnet's reporter wants them, with the loss of each task by name.
+        Its statistics are numbers, as ESPnet's reporter wants them, with the loss of each task by name. What is
+        packed for inference alone has no ``loss_weights``.
         """
         keys = [*SLOTS, *(f"{slot}_conf" for slot in SLOTS), "freeze_param"]
-        config = with_all_keys({key: getattr(args, key) for key in keys})
-        check_config(config)
+        weights = getattr(args, "loss_weights", LOSS_WEIGHTS)
+        phase = {
+            "steps": 1,
+            "loss_weights": weights,
+        }  # ESPnet's trainer has one phase, of as many steps as it takes
+        config = with_all_keys({"phases": [phase], **{key: getattr(args, key) for key in keys}})
+        try:
+            check_config(config)
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("phases[0].")) from None
         model = build_model(config, Tokenizer(args.tokenizer), args.ctc_tokens, max(len(args.tasks), 1))
+        model.loss_weights = weights or LOSS_WEIGHTS
+        model.trained = {name for name, param in model.named_parameters() if param.requires_grad}
         model.register_forward_hook(functools.partial(_name_tasks, tuple(args.tasks)))
         return model
 
@@ -123,7 +137,20 @@ class AudioLLMTask(AbsTask):
     def build_optimizers(
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> list[torch.optim.Optimizer]:
-        """AdamW with the parameter groups of qwen_audio/train/optim.py."""
+        """AdamW with the parameter groups of qwen_audio/train/optim.py, of what ``build_model`` left trained.
+
+        AbsTask freezes everything below ``freeze_param`` once more before: new tokens' rows and LoRA in the LLM too.
+        """
+        for name, param in model.named_parameters():
+            if name in model.trained:
+                param.requires_grad_(True)
+        for term in ("ctc", "timestamp"):
+            slot = LOSSES[term]
+            if getattr(model, slot) is not None and not model.loss_weights.get(term):
+                logging.warning(
+                    f"{slot}: {getattr(args, slot)} is not trained: loss_weights are {model.loss_weights}; give"
+                    f" {term} a weight, or write {slot}: null"
+                )
         return [build_optimizer(model, with_defaults({key: getattr(args, key) for key in OPTIMIZER_KEYS}))]
 
 

@@ -52,9 +52,10 @@ def test_espnets_parser_builds_a_model_that_trains_on_espnets_data_names(argumen
     assert weight.item() == len(batch["loss_places"])
 
 
-def test_espnets_own_trainer_reports_the_loss_of_each_task_by_name(arguments, tmp_path):
-    """Validation has examples of one task alone; the other has no loss there."""
-    args, given = arguments(), []
+@pytest.fixture
+def recordings(tmp_path):
+    """Options that name ESPnet's files of a training and a validation set; the latter has one task alone."""
+    given = []
     for part, utts in (("train", "ab"), ("valid", "b")):
         for name, kind in (("wav", "speech,sound"), ("text", "text,text"), ("shape", "")):
             lines = {
@@ -67,20 +68,64 @@ def test_espnets_own_trainer_reports_the_loss_of_each_task_by_name(arguments, tm
             given += [f"--{part}_{option}", f"{path},{kind}" if kind else str(path)]
     for utt in ROWS:
         soundfile.write(tmp_path / f"{utt}.wav", noise(), 16000)
-    run = [
-        "--config",
-        str(tmp_path / "train.yaml"),
-        "--tokenizer",
-        str(args.tokenizer),
-        "--output_dir",
-        str(tmp_path),
-    ]
+    return given
+
+
+def train_by_espnet(args, recordings, folder):
+    """One epoch of one step over train.yaml in ``folder``."""
+    run = ["--config", f"{folder}/train.yaml", "--tokenizer", args.tokenizer, "--output_dir", str(folder)]
     run += ["--tasks", "asr/en", "lid", "--max_epoch", "1", "--batch_size", "2", "--batch_type", "unsorted"]
-    AudioLLMTask.main(cmd=[*run, "--num_workers", "0", "--use_matplotlib", "false", *given])
+    AudioLLMTask.main(cmd=[*run, "--num_workers", "0", "--use_matplotlib", "false", *recordings])
+
+
+def test_espnets_own_trainer_reports_the_loss_of_each_task_by_name(arguments, recordings, tmp_path):
+    """The other has no loss in validation."""
+    train_by_espnet(arguments(), recordings, tmp_path)
     stats = torch.load(tmp_path / "checkpoint.pth", weights_only=False)["reporter"]["stats"][1]
     train, valid = stats["train"], stats["valid"]
     assert np.isfinite(train["loss_asr/en"]) and np.isfinite(train["loss_lid"])
     assert np.isnan(valid["loss_asr/en"]) and valid["loss_lid"] == pytest.approx(valid["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("lora", [None, {"r": 2}])
+def test_what_a_frozen_llm_still_trains_moves_under_espnets_own_trainer(
+    arguments, parts, tiny_tokenizer, recordings, tmp_path, lora
+):
+    """AbsTask freezes every parameter below ``freeze_param`` after the model is built."""
+    conf = {**parts["decoder"]["frozen"]["decoder_conf"], "lora": lora}
+    more = {
+        "ctc": "embedding",
+        "ctc_tokens": tiny_tokenizer.encode("dog"),
+        "loss_weights": {"lm": 1, "ctc": 1},
+    }
+    args = arguments(decoder_conf=conf, freeze_param=["decoder", "encoder"], optim_conf={"lr": 0.1}, **more)
+    before = AudioLLMTask.build_model(args).state_dict()
+    train_by_espnet(args, recordings, tmp_path)
+    after = torch.load(tmp_path / "1epoch.pth", weights_only=True)
+    moved = {name for name in after if "lora_A" not in name and not torch.equal(after[name], before[name])}
+    in_llm = {name for name in moved if name.startswith("decoder.lm.")}
+    assert {"decoder.new_rows", "ctc.norm.weight"} <= moved
+    assert bool(in_llm) == (lora is not None) and all("lora_B" in name for name in in_llm)
+    assert not any(name.startswith("encoder.") for name in moved)
+
+
+def test_a_component_with_a_loss_of_its_own_and_no_weight_is_said(arguments, caplog):
+    args = arguments(ctc="embedding", ctc_tokens=[20, 30], timestamp_head="ctc", loss_weights={"ctc": 0.3})
+    AudioLLMTask.build_optimizers(args, AudioLLMTask.build_model(args))
+    (said,) = [record.message for record in caplog.records if "not trained" in record.message]
+    assert said.startswith(
+        "timestamp_head: ctc is not trained: loss_weights are {'ctc': 0.3}; give timestamp"
+    )
+
+
+@pytest.mark.parametrize("weights, message", [
+    ({"ctc": 0.3}, "^loss_weights.ctc needs a ctc component; write ctc: embedding"),
+    ({"lmm": 1.0}, "^loss_weights.lmm: no such loss; did you mean 'lm'"),
+    ({"lm": 0}, "^loss_weights are {'lm': 0}; give one loss a weight above 0"),
+])  # fmt: skip
+def test_impossible_loss_weights_name_the_key(arguments, weights, message):
+    with pytest.raises(ValueError, match=message):
+        AudioLLMTask.build_model(arguments(loss_weights=weights))
 
 
 def test_the_slot_adapter_means_the_audio_adapter_not_espnets_lora_switch(arguments):
