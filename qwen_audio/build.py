@@ -1,6 +1,7 @@
 """From a configuration to a model: the one place where components are put together."""
 
 import torch
+from typeguard import TypeCheckError  # of ESPnet's components
 
 from qwen_audio.config import GIVEN
 from qwen_audio.data.packing import FramesOf
@@ -85,7 +86,13 @@ def _component(config: dict, slot: str, *given):
     name, options = config[slot], config[f"{slot}_conf"]
     if name is None:
         return None
-    return component_class(slot, name)(**dict(zip(GIVEN.get(slot, ()), given)), **options)
+    try:
+        return component_class(slot, name)(**dict(zip(GIVEN.get(slot, ()), given)), **options)
+    except (TypeError, TypeCheckError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{slot}_conf {options}: no {name} can be made with these options: {reason}"
+        ) from error
 
 
 def freeze(model: torch.nn.Module, prefixes: list[str]) -> None:

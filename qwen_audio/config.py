@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from qwen_audio.kinds import check_component, check_training, is_amount
 from qwen_audio.registry import OPTIONAL, SLOTS, check_options, component_class, nearest
 from qwen_audio.train.defaults import TRAIN_DEFAULTS
 
@@ -175,7 +176,9 @@ def with_all_keys(config: dict) -> dict:
 
 
 def check_config(config: dict) -> None:
-    """Raises: ValueError for a component, option, phase or choice that does not exist, with the nearest one."""
+    """Raises: ValueError for a component, option, phase or choice that does not exist, with the nearest one; for a
+    value of the wrong kind or out of bounds, with what to write.
+    """
     for key, valid in CHOICES.items():
         if config[key] not in valid:
             raise ValueError(f"{key}: {config[key]!r} is no choice{nearest(config[key], valid)}")
@@ -187,6 +190,7 @@ def check_config(config: dict) -> None:
         for inner in config[key]:
             if inner not in DEFAULTS[key]:
                 raise ValueError(f"{key}.{inner}: no such option{nearest(inner, DEFAULTS[key])}")
+    check_training(config)
     _check_speed(config["speed_perturb"])
     for i, phase in enumerate(config["phases"]):
         _check_phase(f"phases[{i}]", phase, config)
@@ -198,6 +202,7 @@ def check_config(config: dict) -> None:
             continue
         component_class(slot, name)
         check_options(slot, name, options, set(GIVEN.get(slot, ())))
+        check_component(slot, name, options)
 
 
 def _check_speed(options: dict) -> None:
@@ -207,7 +212,7 @@ def _check_speed(options: dict) -> None:
     if not options:
         return
     factors, tasks = (options.get(key) for key in SPEED_KEYS)
-    if not isinstance(factors, list) or not factors or not all(_is_amount(v) and v for v in factors):
+    if not isinstance(factors, list) or not factors or not all(is_amount(v) and v for v in factors):
         raise ValueError(
             f"speed_perturb.factors is {factors!r}; write speeds above 0, such as [0.9, 1.0, 1.1]"
         )
@@ -231,22 +236,23 @@ def _check_phase(place: str, phase: dict, config: dict) -> None:
     for term, weight in weights.items():
         if term not in LOSSES:
             raise ValueError(f"{place}.loss_weights.{term}: no such loss{nearest(term, LOSSES)}")
-        if not _is_amount(weight):
+        if not is_amount(weight):
             raise ValueError(f"{place}.loss_weights.{term} is {weight!r}; write a number from 0 on")
         slot = LOSSES[term]
         if weight and not _has_loss(slot, config[slot]):
             need = {"ctc": "a ctc component", "timestamp_head": "a timestamp head that is trained"}[slot]
             mend = {"ctc": "embedding", "timestamp_head": "ctc"}[slot]
             raise ValueError(f"{place}.loss_weights.{term} needs {need}; write {slot}: {mend}")
+    drawn = phase.get("task_weights") or {}
+    if not isinstance(drawn, dict):
+        raise ValueError(f"{place}.task_weights is {drawn!r}; write {{TASK: WEIGHT, ...}}")
+    for task, weight in drawn.items():
+        if not is_amount(weight):
+            raise ValueError(f"{place}.task_weights.{task} is {weight!r}; write a number from 0 on")
     if weights and not any(weights.values()):
         raise ValueError(
             f"{place}.loss_weights are {weights}; give one loss a weight above 0 (lm: 1 by default)"
         )
-
-
-def _is_amount(value: object) -> bool:
-    """Whether it is a number from 0 on."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
 def _has_loss(slot: str, name: str | None) -> bool:

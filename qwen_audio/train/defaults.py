@@ -10,7 +10,7 @@ TRAIN_DEFAULTS: dict = {
     "scheduler_conf": {"warmup_steps": 2000, "min_lr": 1e-5},  # table 6
     "phases": [],
     "train_dtype": "float32",
-    "grad_clip": 1.0,  # table 6
+    "grad_clip": 1.0,  # table 6; 0 or null clips nothing
     "accum_grad": 1,
     "seed": 0,
     "num_threads": None,  # torch's threads per process; None leaves OMP_NUM_THREADS to decide

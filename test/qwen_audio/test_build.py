@@ -57,6 +57,28 @@ def test_every_combination_of_parts_takes_a_training_step(tiny_model, make_batch
         assert bool(in_llm) == (decoder == "lora") and all(".lora_" in name for name in in_llm)
 
 
+@pytest.mark.parametrize(
+    "keys, message",
+    [
+        (
+            {"decoder": "lora", "decoder_conf": {"lora": {"r": "two"}}},
+            r"decoder_conf .*'two'.*: no hf_causal_lm can be",
+        ),
+        (
+            {"specaug": "specaug", "specaug_conf": {"freq_mask_width_range": "x"}},
+            "specaug_conf .*: no specaug can be",
+        ),
+    ],
+)
+def test_options_that_a_component_cannot_be_made_with_are_named_with_its_slot(
+    tiny_model, tiny_llm, keys, message
+):
+    if "decoder_conf" in keys:
+        keys = {**keys, "decoder_conf": {"model": str(tiny_llm), **keys["decoder_conf"]}}
+    with pytest.raises(ValueError, match=message):
+        tiny_model(**keys)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_shipped_configuration_takes_a_training_step(
     path, tiny_whisper, tiny_llm, tiny_tokenizer, make_batch

@@ -239,6 +239,32 @@ MISTAKES = [
     ("adapter_conf:", "adapter_conf is None; write KEY: VALUE lines"),
     ("optim_conf: 1e-4", "optim_conf is 0.0001; write KEY: VALUE lines"),
     ("- a", "the top level must be KEY: VALUE lines"),
+    ("accum_grad: two", "accum_grad is 'two'; write a whole number from 1 on"),
+    ("accum_grad: 0", "accum_grad is 0; write a whole number from 1 on"),
+    ("seed: true", "seed is True; write a whole number from 0 on"),
+    ("tensorboard: 1", "tensorboard is 1; write true or false"),
+    ("grad_clip: x", "grad_clip is 'x'; write a number from 0 on or null"),
+    ("num_threads: 0", "num_threads is 0; write a whole number from 1 on or null"),
+    ("task_temperature: 0", "task_temperature is 0; write a number above 0"),
+    ("optim_conf: {lr: abc}", "optim_conf.lr is 'abc'; write a number from 0 on"),
+    ("optim_conf: {lr: .nan}", "optim_conf.lr is nan; write a number from 0 on"),
+    ("optim_conf: {betas: {0: 0.8}}", "optim_conf.betas is {0: 0.8}; write a list"),
+    ("optim_conf: {betas: [0.9]}", r"optim_conf.betas is \[0.9\]; write two numbers, such as \[0.9, 0.98\]"),
+    ("scheduler_conf: {warmup_steps: 1.5}", "scheduler_conf.warmup_steps is 1.5; write a whole number"),
+    ("batch_conf: {max_seconds: long}", "batch_conf.max_seconds is 'long'; write a number from 0 on or null"),
+    ("batch_conf: {window: 0}", "batch_conf.window is 0; write a whole number from 1 on or null"),
+    ("tokenizer_conf: {pieces: many}", "tokenizer_conf.pieces is 'many'; write a whole number from 1 on"),
+    ("lr_scale: {adapter: two}", "lr_scale.adapter is 'two'; write a number from 0 on"),
+    ("freeze_param: [1]", "freeze_param has 1; write the beginnings of parameter names"),
+    ("phases: [{steps: 3, task_weights: {asr: x}}]", r"phases\[0\].task_weights.asr is 'x'; write a number"),
+    ("phases: [{steps: 3, task_weights: asr}]", r"phases\[0\].task_weights is 'asr'; write \{TASK: WEIGHT"),
+    ("adapter_conf: {stride: '2'}", "adapter_conf.stride is '2'; write a whole number"),
+    ("encoder_conf: {dropout_rate: a}", "encoder_conf.dropout_rate is 'a'; write a number"),
+    ("encoder_conf: {input_layer: 2}", "encoder_conf.input_layer is 2; write a text or null"),
+    *[
+        (f"{key}: 0", f"{key} is 0; write a whole number from 1 on")
+        for key in ("log_steps", "valid_steps", "checkpoint_steps", "keep_checkpoints", "average_checkpoints")
+    ],
     ("a: [", "not valid YAML: .*line 5"),
     ("include: gone.yaml", "gone.yaml: no such configuration file"),
 ]
@@ -252,6 +278,12 @@ def test_a_mistake_names_file_key_value_and_the_nearest(write, text, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_config(path)
     assert "a.yaml" in str(caught.value) or "gone.yaml" in str(caught.value)
+
+
+def test_a_whole_number_is_a_number_and_what_may_be_null_may(write):
+    keys = "grad_clip: null\nnum_threads: null\nlayer_decay: 1\nbatch_conf: {max_seconds: 30, max_examples: null}\n"
+    config = load_config(write(MINIMAL + keys + "encoder_conf: {dropout_rate: 0, input_layer: conv2d}\n"))
+    assert (config["grad_clip"], config["batch_conf"]["max_seconds"]) == (None, 30)
 
 
 def test_a_phase_whose_loss_weights_are_left_empty_takes_the_default(write):
