@@ -58,6 +58,9 @@ def component_class(slot: str, name: str) -> type:
         target = found[str(name)].value
     try:
         return EntryPoint(str(name), target, slot).load()
+    except ModuleNotFoundError as error:
+        mend = "install its package, or put its folder on PYTHONPATH"
+        raise ValueError(f"{slot}: {name!r} cannot be imported ({error}); {mend}") from error
     except (ImportError, AttributeError) as error:
         raise ValueError(f"{slot}: {name!r} cannot be imported ({error}); write module:Class") from error
 

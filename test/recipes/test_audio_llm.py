@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -58,6 +60,16 @@ def test_the_model_keeps_how_it_was_decoded_for_other_commands(recipe):
     (recipe.folder / "conf/decode.yaml").write_text("include: some.yaml\nmax_new_tokens: 9\n")
     assert names(recipe.run()[2]) == ["decode", "score"]
     assert json.loads(kept.read_text()) == {"tasks": {"asr": {"beam_size": 4}}, "max_new_tokens": 9}
+
+
+def test_a_component_beside_run_sh_is_found_first(recipe, tmp_path):
+    (recipe.folder / "own_adapter.py").write_text("print('found')\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/own_adapter.py").write_text("raise SystemExit('the wrong one')\n")
+    command = ["bash", "-c", ". egs/own/path.sh && python -c 'import own_adapter'"]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "other")}
+    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("found\n", "")
 
 
 def test_running_again_does_nothing(recipe):
