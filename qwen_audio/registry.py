@@ -35,6 +35,15 @@ SLOTS = {
     },
 }
 OPTIONAL = ("specaug", "ctc", "timestamp_head")  # null leaves them out
+METHODS = {  # that a component of the slot must have; docs/components.md says what they answer
+    "frontend": ("forward", "num_frames", "output_size"),
+    "specaug": ("forward",),
+    "encoder": ("forward", "num_frames", "output_size"),
+    "adapter": ("forward", "num_frames"),
+    "ctc": ("forward", "log_probs", "columns"),
+    "decoder": ("forward", "base_rows", "body", "embed", "logits", "join"),
+    "timestamp_head": ("words", "words_of", "align"),
+}
 
 
 def nearest(name: str, valid) -> str:
@@ -66,14 +75,31 @@ def component_class(slot: str, name: str) -> type:
 
 
 def check_options(slot: str, name: str, options: dict, given: set[str] = frozenset()) -> None:
-    """Check ``{slot}_conf`` against the constructor of the component; ``given`` are arguments the model passes.
+    """Check the component, and ``{slot}_conf`` against its constructor.
+
+    Args:
+        given: arguments that the model passes; of timestamp heads, to those that are trained with it.
 
     Raises:
-        ValueError: naming the key and the nearest valid one, or the key that is missing.
+        ValueError: naming methods that the component lacks, or what the model gives and it does not take; the key
+            of an option that it does not know and the nearest valid one, or the key that is missing.
     """
-    parameters = list(inspect.signature(component_class(slot, name).__init__).parameters.values())[1:]
-    valid = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - given
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    component = component_class(slot, name)
+    abstract = getattr(component, "__abstractmethods__", ())
+    lacking = [method for method in METHODS[slot] if not hasattr(component, method) or method in abstract]
+    if lacking:
+        raise ValueError(
+            f"{slot}: {name} has no {', '.join(lacking)}; docs/components.md says what they answer"
+        )
+    parameters = inspect.signature(component).parameters.values()
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    valid, open_ended = named - given, any(p.kind is p.VAR_KEYWORD for p in parameters)
+    takes_given = slot != "timestamp_head" or hasattr(component, "forward")
+    if takes_given and not open_ended and not given <= named:
+        mend = f"must take {', '.join(sorted(given))}, which the model gives"
+        raise ValueError(
+            f"{slot}: {name} {mend}; it takes {', '.join(p.name for p in parameters) or 'nothing'}"
+        )
     for key in options:
         if key not in valid and not open_ended:
             raise ValueError(f"{slot}_conf.{key}: {name} has no such option{nearest(key, valid)}")

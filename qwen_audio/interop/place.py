@@ -107,7 +107,8 @@ def complete(tensors: dict[str, Tensor], built: Skeleton) -> int:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             make = component_class("adapter", config["adapter"])
-            adapter = make(model.encoder.output_size(), model.decoder.hidden_size, **config["adapter_conf"])
+            widths = {"input_size": model.encoder.output_size(), "output_size": model.decoder.hidden_size}
+            adapter = make(**widths, **config["adapter_conf"])
         tensors.update({f"adapter.{name}": tensor for name, tensor in adapter.state_dict().items()})
     else:
         fresh = set()

@@ -16,6 +16,8 @@ Word = tuple[str, float, float, float]  # text, start and end in seconds, confid
 class TimestampHead:
     """Base of the timestamp_head slot; a constructor takes only its options (``timestamp_head_conf``).
 
+    One with weights is a torch.nn.Module too, and its constructor is also given ``input_size`` and ``tokenizer``.
+
     Attributes:
         unfinished: answers so far that max_new_tokens or a loop cut: words may be missing.
     """

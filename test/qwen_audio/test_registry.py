@@ -10,7 +10,18 @@ from qwen_audio.registry import SLOTS, check_options, component_class, nearest
 def package(tmp_path, monkeypatch):
     """An installed package ``their`` with an adapter as entry point."""
     (tmp_path / "their.py").write_text(
-        "class Adapter:\n    def __init__(self, input_size, output_size, depth, width=3):\n        pass\n"
+        "class Adapter:\n"
+        "    def __init__(self, input_size, output_size, depth, width=3): ...\n"
+        "    def forward(self, input, input_lengths): ...\n"
+        "    def num_frames(self, frames): ...\n"
+        "class Narrow(Adapter):\n"
+        "    def __init__(self, idim, odim): ...\n"
+        "class Open(Adapter):\n"
+        "    def __init__(self, **widths): ...\n"
+        "class Head:\n"
+        "    words = words_of = align = None\n"
+        "class TrainedHead(Head):\n"
+        "    forward = None\n"
     )
     info = tmp_path / "their-1.0.dist-info"
     info.mkdir()
@@ -74,6 +85,33 @@ def test_a_value_that_is_no_name_is_unknown():
 def test_a_class_that_cannot_be_imported_is_named_with_reason_and_mend(package, name, reason):
     with pytest.raises(ValueError, match=f"adapter: '{name}' cannot be imported .*{reason}"):
         component_class("adapter", name)
+
+
+@pytest.mark.parametrize("slot, name, lacking", [
+    ("encoder", "espnet2.asr.encoder.transformer_encoder:TransformerEncoder", "num_frames"),
+    ("encoder", "espnet2.asr.encoder.abs_encoder:AbsEncoder", "forward, num_frames, output_size"),
+    ("adapter", "torch.nn:Linear", "num_frames"),
+    ("timestamp_head", "torch.nn:Linear", "words, words_of, align"),
+])  # fmt: skip
+def test_methods_that_a_component_lacks_are_named(slot, name, lacking):
+    with pytest.raises(ValueError, match=f"{slot}: {name} has no {lacking}; docs/components.md says"):
+        check_options(slot, name, {}, {"input_size"})
+
+
+def test_a_component_must_take_what_the_model_gives(package):
+    given = {"input_size", "output_size"}
+    message = (
+        "adapter: their:Narrow must take input_size, output_size, which the model gives; it takes idim, odim"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_options("adapter", "their:Narrow", {"idim": 3}, given)
+    check_options("adapter", "their:Open", {"any": 1}, given)
+
+
+def test_a_timestamp_head_is_given_something_only_where_it_is_trained(package):
+    check_options("timestamp_head", "their:Head", {}, {"input_size", "tokenizer"})
+    with pytest.raises(ValueError, match="must take input_size, tokenizer, .*; it takes nothing"):
+        check_options("timestamp_head", "their:TrainedHead", {}, {"input_size", "tokenizer"})
 
 
 def test_a_mistyped_option_is_answered_with_the_nearest():
