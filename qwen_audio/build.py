@@ -68,6 +68,11 @@ def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), 
     return model
 
 
+def feature_channels(config: dict) -> int:
+    """Channels of the features that the encoder of ``config`` gets from its frontend."""
+    return _component(config, "frontend").output_size()
+
+
 def frame_counter(config: dict) -> FramesOf:
     """``frames_of`` of the model that ``build_model`` makes of ``config``, without reading any pretrained weights."""
     shaped, pretrained = shaped_by_init(config), "encoder" in backbones(config)

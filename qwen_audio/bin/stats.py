@@ -10,9 +10,9 @@ Example:
 import argparse
 
 from qwen_audio.bin.train import add_run
-from qwen_audio.build import frame_counter
+from qwen_audio.build import feature_channels, frame_counter
 from qwen_audio.data.batch_plan import BatchPlan
-from qwen_audio.data.collate import check_sets
+from qwen_audio.data.collate import check_features, check_sets
 from qwen_audio.data.run_tokenizer import check_tokenizer
 from qwen_audio.data.stats import write_stats
 from qwen_audio.data.token_set import TokenSet
@@ -30,6 +30,7 @@ def main(args: argparse.Namespace) -> None:
     config = read_config(args)
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (args.train, args.valid))
     check_sets([*sets, *valid])
+    check_features([*sets, *valid], feature_channels(config))
     check_tokenizer(config, Tokenizer(sets[0].meta["tokenizer"]))
     frames_of = frame_counter(config)
     plan = BatchPlan.from_config(sets, config, frames_of)

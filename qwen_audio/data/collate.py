@@ -104,6 +104,18 @@ def check_sets(sets: Sequence[TokenSet]) -> None:
                 )
 
 
+def check_features(sets: Sequence[TokenSet], channels: int) -> None:
+    """Raises: ValueError if a set holds features (fbank) of other ``channels`` than the frontend gives."""
+    for data in sets:
+        if data.meta["feats_type"] == "fbank" and data.num_audios:
+            found = read_matrix(data.spec(0)).shape[1]
+            if found != channels:
+                raise ValueError(
+                    f"{data.folder} holds features of {found} mel channels, the frontend gives {channels}; let it read"
+                    f" audio (--feats_type raw), or set frontend_conf.n_mels: {found}"
+                )
+
+
 class StepData(Dataset):
     """What one rank needs for an item: the batch of each part (None where it has no row), or an error.
 

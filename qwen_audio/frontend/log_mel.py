@@ -101,8 +101,17 @@ class LogMel(AbsFrontend):
         return max(num_frames(samples, self.round_up), 1)
 
     def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Shapes: input (B, N) audio or (B, T, n_mels) features, input_lengths (B,) -> (B, T, n_mels), (B,)."""
+        """Shapes: input (B, N) audio or (B, T, n_mels) features, input_lengths (B,) -> (B, T, n_mels), (B,).
+
+        Raises:
+            ValueError: if features have another number of channels.
+        """
         if input.dim() == 3:
+            if input.shape[2] != self.n_mels:
+                raise ValueError(
+                    f"features have {input.shape[2]} mel channels, frontend_conf.n_mels is {self.n_mels}; let the"
+                    f" frontend read audio (--feats_type raw), or set n_mels: {input.shape[2]}"
+                )
             return input.float(), input_lengths
         with torch.no_grad(), torch.autocast(input.device.type, enabled=False):
             return log_mel(input, input_lengths, self.n_mels, self.pad_to, self.round_up)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from qwen_audio.build import DTYPES, build_model
+from qwen_audio.build import DTYPES, build_model, feature_channels
 from qwen_audio.config import load_config
 from qwen_audio.data.batch_plan import BatchPlan
-from qwen_audio.data.collate import Collate, check_sets
+from qwen_audio.data.collate import Collate, check_features, check_sets
 from qwen_audio.data.run_tokenizer import check_tokenizer
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
@@ -42,6 +42,7 @@ def train(
     output = Path(output)
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (train_sets, valid_sets))
     check_sets([*sets, *valid])
+    check_features([*sets, *valid], feature_channels(config))
     check_word_times(config, task_list(sets))
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     check_tokenizer(config, tokenizer)

@@ -1,6 +1,7 @@
 """Stage 3 on sets that stand for a run: it plans what `qwen-audio train` would train."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from toy_run import write_set
 from qwen_audio.build import frame_counter
 from qwen_audio.cli import run
 from qwen_audio.config import DEFAULTS, merge
+from qwen_audio.data import collate
 from qwen_audio.tokenizer import train_sentencepiece
 
 
@@ -65,6 +67,15 @@ def test_a_row_for_which_training_would_stop_is_named_in_validation_too(call):
         SystemExit, match=r"valid: utterance utt1 \(task lid\) takes 67, above .*max_positions"
     ):
         call("--override", "batch_conf.max_positions=60")
+
+
+def test_features_that_the_frontend_does_not_give_are_refused(call, tmp_path, monkeypatch):
+    meta = tmp_path / "train/meta.json"
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), "feats_type": "fbank"}))
+    shutil.copy(meta, tmp_path / "valid/meta.json")
+    monkeypatch.setattr(collate, "read_matrix", lambda spec: np.zeros((7, 128)))
+    with pytest.raises(SystemExit, match="train holds features of 128 mel channels, the frontend gives 80"):
+        call()
 
 
 def test_a_decoder_that_the_sets_were_not_tokenised_for_is_refused(call, tmp_path):

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from toy_run import META, ToyModel, write_audio_set, write_set
 
 from qwen_audio.data.batch_plan import BatchPlan
-from qwen_audio.data.collate import Collate, StepData, check_sets, load
+from qwen_audio.data.collate import Collate, StepData, check_features, check_sets, load
 from qwen_audio.data.packing import ENTRY_DTYPE
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.token_set_writer import TokenSetWriter
@@ -85,6 +85,11 @@ def test_features_come_from_the_ark(tmp_path):
     assert batch["speech_lengths"].tolist() == [7]
     with pytest.raises(ValueError, match="features, whose speed cannot change; drop speed_perturb"):
         Collate(["asr"])([TokenSet(tmp_path / "set")], entries(0, speed=0.9))
+    check_features([TokenSet(tmp_path / "set")], 80)
+    with pytest.raises(
+        ValueError, match="set holds features of 80 mel channels, the frontend gives 128; .*n_mels: 80"
+    ):
+        check_features([TokenSet(tmp_path / "set")], 128)
 
 
 @pytest.mark.parametrize("speed", [0.9, 1.1])

@@ -93,6 +93,15 @@ def test_features_are_zero_past_a_clips_end():
     assert (features[1, 10:] == 0).all() and (features[1, :10] != 0).any(1).all()
 
 
+def test_features_of_another_number_of_channels_are_refused():
+    features, lengths = torch.zeros(1, 10, 80), torch.tensor([10])
+    assert LogMel()(features, lengths)[0] is features
+    with pytest.raises(
+        ValueError, match="features have 80 mel channels, frontend_conf.n_mels is 128; .* n_mels: 80"
+    ):
+        LogMel(n_mels=128)(features, lengths)
+
+
 def test_num_frames_is_what_forward_gives():
     frontend = LogMel()
     for samples in [*LENGTHS, 480000]:
