@@ -45,6 +45,11 @@ class Utterance:
     reason: str = ""
 
 
+def fields(line: str) -> list[str]:
+    """The parts of a table's line between ASCII blanks, as Kaldi splits: an id may hold others, such as U+3000."""
+    return [part.decode() for part in line.encode().split()]
+
+
 def read_table(path: Path) -> Iterator[tuple[str, tuple[int, str]]]:
     """Yield (id, (line number, rest of the line)) of a file sorted by id, each id once.
 
@@ -173,7 +178,7 @@ class KaldiDir:
         return spec
 
     def _cut(self, utterance: Utterance, number: int, rest: str, recordings: dict[str, str]) -> None:
-        where, values = f"{self.path / 'segments'}:{number}", rest.split()
+        where, values = f"{self.path / 'segments'}:{number}", fields(rest)
         try:
             utterance.recording, utterance.start, utterance.end = values[0], *map(float, values[1:])
         except (ValueError, IndexError):

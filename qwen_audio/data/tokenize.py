@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+from qwen_audio.data.kaldi_dir import fields
 from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.progress import progress
 from qwen_audio.task_spec import WORDS, TaskSpec
@@ -39,7 +40,7 @@ def tokenize(
             open(source / "utt2num_samples", encoding="utf-8") as lengths,
         ):
             places = (line.rstrip("\n").split(" ", 1) for line in audio)
-            samples = (int(line.split()[1]) for line in lengths)
+            samples = (int(fields(line)[1]) for line in lengths)
             spoken = zip(places, samples)
             at, utt_row = None, -1
             for utt, rows in progress(_utterances(source / "examples.jsonl"), None, f"tokenize {source}"):

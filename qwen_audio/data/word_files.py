@@ -13,6 +13,7 @@ from pathlib import Path
 from praatio import textgrid
 from praatio.utilities.errors import PraatioException
 
+from qwen_audio.data.kaldi_dir import fields
 from qwen_audio.words import Word
 
 SILENCES = ("", "<eps>", "sil", "<sil>", "!sil", "sp", "<|sil|>")  # of Kaldi, Montreal, FunASR
@@ -32,9 +33,8 @@ def read_ctm(path: Path) -> dict[str, list[Word]]:
     for number, line in _lines(path):
         if line.startswith(";;"):
             continue
-        fields = line.split()
         try:
-            name, channel, start, duration, word = fields[:5]
+            name, channel, start, duration, word = fields(line)[:5]
             times = _times(start, duration)
         except ValueError:
             raise ValueError(f"{path}:{number}: {line!r}; write ID CHANNEL START_S DURATION_S WORD") from None
@@ -122,7 +122,7 @@ def _tool_row(path: Path, number: int, line: str) -> tuple[int, str, list[Word]]
     tokens = []
     for item in filter(str.strip, body.split(";")):
         try:
-            token, start, end = item.split()
+            token, start, end = fields(item)
             tokens.append((*_times(start, end), token))
         except ValueError:
             form = "UTT token start_s end_s;token start_s end_s;"

@@ -37,12 +37,12 @@ def read_text(path: Path) -> dict[str, list[str]]:
     """
     texts = {}
     for at, line in _lines(path):
-        fields = line.split(maxsplit=1)
-        if not fields:
+        key, *rest = line.encode().split(None, 1) or [b""]  # at ASCII blanks only, as Kaldi does
+        if not key:
             raise ValueError(
                 f"{path}:{at}: the line is empty; write `UTT TEXT`, or UTT alone for an empty text"
             )
-        texts.setdefault(fields[0], []).append(fields[1].strip() if len(fields) > 1 else "")
+        texts.setdefault(key.decode(), []).append(rest[0].decode().strip() if rest else "")
     return texts
 
 

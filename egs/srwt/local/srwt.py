@@ -23,7 +23,7 @@ from pathlib import Path
 from corpus_reader import names_in, run_reader, tell_test_alone
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
-from qwen_audio.data.kaldi_dir import read_table
+from qwen_audio.data.kaldi_dir import fields, read_table
 from qwen_audio.data.word_files import (
     UNKNOWN,
     chinese_word,
@@ -138,7 +138,7 @@ def _kaldi(folder: Path) -> Iterator[Utterance]:
         segment, recording = None, utt
         if cut:
             try:
-                recording, start, end = cut.split()
+                recording, start, end = fields(cut)
                 segment = recording, float(start), float(end)
             except ValueError:
                 line = f"{utt} {cut}; write `utt recording start_s end_s`"

@@ -95,6 +95,17 @@ def test_segments_name_recording_and_times(data):
     assert (found["b"].audio, found["b"].end) == ("/x/r1.wav", -1)
 
 
+def test_ids_are_split_at_ascii_blanks_alone(data):
+    for name in ("utt2spk", "text"):
+        write(data, name, "a\u3000 hello", "b\u00a01 you")
+    write(data, "wav.scp", "r\u30001 /x/r1.wav")
+    write(data, "segments", "a\u3000 r\u30001 0.5 2", "b\u00a01 r\u30001 1 -1")
+    found = read(data)
+    assert [(utt, cut.recording, cut.start) for utt, cut in found.items()] == [
+        ("a\u3000", "r\u30001", 0.5), ("b\u00a01", "r\u30001", 1.0),
+    ]  # fmt: skip
+
+
 def test_an_id_in_text_only_is_counted(data):
     write(data, "text", "a hello", "b you", "c where")
     assert read(data)["c"].reason == "no audio: not in wav.scp"

@@ -55,6 +55,20 @@ def test_every_row_of_a_clip_carries_its_transcript_for_ctc_and_its_own_audio(
     assert [int(data.rows[row]["samples"]) for row in (lid, sec)] == [1600, 4800]
 
 
+@pytest.mark.parametrize("blank", ["\u3000", "\u00a0", "\u2028"])
+def test_an_id_may_hold_a_blank_that_is_not_ascii(formatted, tmp_path, tiny_tokenizer, blank):
+    for name in ("examples.jsonl", "wav.scp", "utt2num_samples"):
+        path = formatted / name
+        text = path.read_text().replace('"utt": "c"', f'"utt": "c{blank}1"')
+        path.write_text(text.replace("c c.flac", f"c{blank}1 c.flac").replace("c 48", f"c{blank}1 48"))
+    tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS)
+    data = TokenSet(tmp_path / "tokens")
+    (sec,) = data.rows_of("sec").tolist()
+    assert (data.utt_id(sec), data.audio_spec(sec), int(data.rows[sec]["samples"])) == (
+        f"c{blank}1", "c.flac", 4800,
+    )  # fmt: skip
+
+
 def test_only_the_tasks_named_are_taken(formatted, tmp_path, tiny_tokenizer):
     assert tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS, ["lid"]) == {"lid": 1}
     with pytest.raises(ValueError, match="'lidd' has no recipes/tasks/lidd.yaml"):

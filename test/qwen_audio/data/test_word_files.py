@@ -26,6 +26,12 @@ def test_a_ctm_gives_starts_and_durations_as_starts_and_ends(tmp_path):
     assert read_ctm(write(tmp_path / "ctm", lines)) == words
 
 
+def test_a_blank_that_is_not_ascii_ends_no_field(tmp_path):
+    assert read_ctm(write(tmp_path / "ctm", "u\u3000 1 0 1 10\u00a0000 0.9\n")) == {
+        "u\u3000": [(0.0, 1.0, "10 000")]
+    }
+
+
 def test_silence_of_any_aligner_is_no_word(tmp_path):
     ctm = write(tmp_path / "ctm", "u 1 0 1 <eps>\nu 1 1 1 SIL\nu 1 2 1 !SIL\nu 1 3 1 silly\n")
     assert read_ctm(ctm) == {"u": [(3.0, 4.0, "silly")]}

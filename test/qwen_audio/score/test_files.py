@@ -13,6 +13,11 @@ def test_an_id_alone_is_an_empty_text(tmp_path):
     assert read_hypotheses(tmp_path / "hyp") == {"a": "", "b": "", "c": "x"}
 
 
+def test_an_id_ends_at_an_ascii_blank(tmp_path):
+    (tmp_path / "text").write_text("a\u30001\tone two\nb\u00a0\n", encoding="utf-8")
+    assert read_text(tmp_path / "text") == {"a\u30001": ["one two"], "b\u00a0": [""]}
+
+
 def test_only_a_newline_ends_a_line(tmp_path):
     (tmp_path / "ref").write_text("a one\u2028two\n", encoding="utf-8")
     assert read_text(tmp_path / "ref") == {"a": ["one\u2028two"]}
