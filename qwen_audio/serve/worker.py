@@ -73,7 +73,7 @@ class Worker:
         self.max_waiting, self._pending = max_waiting, 0
         self._thread = ThreadPoolExecutor(1, "model")
         self._lock = threading.Lock()
-        self._job: Job | None = None
+        self._here = threading.local()  # with its job, in the thread alone: others may use the model too
 
     def start(self, pieces: Callable[[], Generator]) -> Job:
         """Queue what ``pieces`` gives. Raises: Busy if too many wait."""
@@ -88,7 +88,8 @@ class Worker:
 
     def step(self) -> None:
         """For the work itself, between two steps of a piece that takes long. Raises: Left if its client has left."""
-        if self._job and self._job.left:
+        job = getattr(self._here, "job", None)
+        if job and job.left:
             raise Left
 
     def close(self) -> None:
@@ -96,9 +97,8 @@ class Worker:
         self._thread.shutdown(cancel_futures=True)
 
     def _work(self, job: Job, pieces: Callable[[], Generator]) -> None:
-        self._job = job
+        self._here.job = job
         job.work(pieces)
-        self._job = None
 
     def _done(self, _) -> None:
         with self._lock:

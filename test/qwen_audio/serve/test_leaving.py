@@ -12,6 +12,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from qwen_audio.serve.app import Limits, make_app
+from qwen_audio.serve.worker import Job
 
 
 @pytest.fixture
@@ -62,18 +63,26 @@ class Steps(list):
         self.go.wait(60)
 
 
-def send_and_leave(address, worker, steps, request):
+@pytest.fixture
+def left(monkeypatch):
+    """Set when the server knows that a client has left."""
+    left, leave = threading.Event(), Job.leave
+    monkeypatch.setattr(Job, "leave", lambda job: (leave(job), left.set()))
+    return left
+
+
+def send_and_leave(address, worker, steps, left, request):
     """Leave in the first step, and wait for the end of the work."""
     connection = http.client.HTTPConnection(address)
     connection.request("POST", request.url.path, request.read(), dict(request.headers))
     assert steps.begun.wait(60)
     connection.close()
-    until(lambda: worker._job.left)
+    assert left.wait(60)
     steps.go.set()
     until(lambda: not worker._pending)
 
 
-def test_a_whole_answer_is_written_no_further(app, address, worker, user, caplog):
+def test_a_whole_answer_is_written_no_further(app, address, worker, left, user, caplog):
     steps = Steps()
 
     def slow(_):
@@ -88,11 +97,13 @@ def test_a_whole_answer_is_written_no_further(app, address, worker, user, caplog
     request = httpx2.Request(
         "POST", f"http://{address}/v1/chat/completions", json={"messages": [user("Why?")]}
     )
-    send_and_leave(address, worker, steps, request)
+    send_and_leave(address, worker, steps, left, request)
     assert len(steps) == 1 and not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_a_long_transcript_ends_at_the_next_step_of_the_model(loaded, address, worker, sound_files, tmp_path):
+def test_a_long_transcript_ends_at_the_next_step_of_the_model(
+    loaded, address, worker, left, sound_files, tmp_path
+):
     wave, rate = soundfile.read(sound_files[1])
     soundfile.write(tmp_path / "long.wav", np.tile(wave, 150), rate)
     steps = Steps()
@@ -100,7 +111,7 @@ def test_a_long_transcript_ends_at_the_next_step_of_the_model(loaded, address, w
     try:
         files = {"file": ("long.wav", (tmp_path / "long.wav").read_bytes())}
         request = httpx2.Request("POST", f"http://{address}/v1/audio/transcriptions", files=files)
-        send_and_leave(address, worker, steps, request)
+        send_and_leave(address, worker, steps, left, request)
     finally:
         hook.remove()
     assert len(steps) == 1
