@@ -103,7 +103,10 @@ def test_no_special_token_in_a_text_is_more_than_text(tiny_tokenizer, role):
 
 def test_of_times_those_that_the_model_wrote_itself_are_tokens_again(timed_tokenizer):
     """Nothing else of an answer is more than text, nor are times of the other side's."""
-    text, special = "from <|2.33|> to <|30.00|>, no <|30.01|> <|en|> <|im_end|>", timed_tokenizer.special_ids()
+    text, special = (
+        "from <|2.33|> to <|30.00|>, no <|30.01|> <|en|> <|im_end|>",
+        timed_tokenizer.special_ids(),
+    )
     begin, end, first, last = map(
         timed_tokenizer.token_id, ("<|im_start|>", "<|im_end|>", "<|2.33|>", "<|30.00|>")
     )

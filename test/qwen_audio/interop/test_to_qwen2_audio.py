@@ -112,7 +112,9 @@ def test_an_llm_whose_tensors_have_no_names_there_is_named_before_anything_is_wr
     config = AutoConfig.for_model(kind, vocab_size=size, **shape)
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "llm")
     trained(tmp_path / "ours", PADDED, {"model": str(tmp_path / "llm")})
-    with pytest.raises(ValueError, match=rf"decoder_conf.model: {kind} cannot .* its decoder.lm.* has no name"):
+    with pytest.raises(
+        ValueError, match=rf"decoder_conf.model: {kind} cannot .* its decoder.lm.* has no name"
+    ):
         export(tmp_path / "ours", tmp_path / "theirs")
     assert not (tmp_path / "theirs").exists()
 
