@@ -55,7 +55,7 @@ answer_args=           # further arguments of `qwen-audio answer`
 tag=                   # name of the model, exp/pretrain_TAG; empty: from the config and --train_args
 ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where there is one
 num_nodes=1            # machines to train on; above 1 with --stage 4 --stop_stage 4 alone, the same command on each
-master=localhost:29500 # HOST:PORT of the first of several machines
+master=                # HOST:PORT of the first of several machines, the same on each
 eval_model=            # folder of a trained or imported model: prepare test sets, decode and score, train nothing
 inference_config=      # decoding config; empty: conf/decode.yaml where there is one, else greedy search
 inference_args=        # further arguments of `qwen-audio decode`
@@ -85,6 +85,7 @@ feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own stats=$expdir/stats_$tag m
 . "$root/recipes/ablate.sh"
 ((num_nodes == 1 || stage == 4 && stop_stage == 4)) ||
     die "--num_nodes $num_nodes is for --stage 4 --stop_stage 4; run the stages before and after on one machine, without it"
+((num_nodes == 1)) || [[ -n $master ]] || die "--num_nodes $num_nodes needs --master HOST:PORT, the first machine and a free port of it"
 [[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
 
 # The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.

@@ -9,6 +9,8 @@ Example:
 
 import argparse
 
+import torch
+
 from qwen_audio.train.arguments import add_changes, read_config
 from qwen_audio.train.run import train
 
@@ -28,6 +30,11 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    if args.ngpu > torch.cuda.device_count():
+        raise ValueError(
+            f"--ngpu {args.ngpu}: torch {torch.__version__} finds {torch.cuda.device_count()} GPUs here; write as many,"
+            " or --ngpu 0 to train on the CPU"
+        )
     train(read_config(args), args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
 
 

@@ -357,6 +357,12 @@ def test_several_machines_train_and_do_nothing_else(recipe, stages):
     assert "--num_nodes 2 is for --stage 4 --stop_stage 4; run the stages before and after on one" in output
 
 
+def test_several_machines_need_the_name_of_the_first(recipe):
+    status, output, called = recipe.run("--num_nodes", "2", "--stage", "4", "--stop_stage", "4")
+    assert status != 0 and called == [] and len(output.splitlines()) == 1
+    assert "--num_nodes 2 needs --master HOST:PORT" in output
+
+
 def test_the_seconds_of_every_stage_reach_the_scoring(recipe):
     recipe.run("--stop_stage", "7")
     marker = recipe.folder / "exp/pretrain_default/decode/one_test/.done7"
