@@ -23,9 +23,8 @@ def own_layout(row: dict, default_id: str) -> dict:
     Raises:
         ValueError: if texts and ``audios`` do not fit together.
     """
-    row = {
-        key: value for key, value in row.items() if value is not None or key == "audios"
-    }  # it tells the layout
+    # audios that are null tell the layout: they are none
+    row = {key: value for key, value in row.items() if value is not None or key == "audios"}
     if isinstance(row.get("messages"), list):
         row["messages"] = [_without_null(message) for message in row["messages"]]
     if "conversations" in row:
