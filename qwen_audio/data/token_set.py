@@ -9,9 +9,11 @@
 | clips.npy | CLIP_DTYPE, one an audio; only of dialogues, whose rows have any number of audios |
 | meta.json | tasks, tokenizer, pad, placeholder, examples, feats_type, counts per task, sha256 |
 
-Neither writer nor reader keeps a set in memory, so a set may be larger than it.
+Neither writer nor reader keeps a set in memory, so a set may be larger than it; but of dialogues a reader keeps whose
+each audio is, 8 bytes an audio.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,12 +103,17 @@ class TokenSet:
         if self._clips is None:
             owner = np.flatnonzero(self.rows["utt"][rows] >= 0)
             return owner, self.rows["utt"][rows[owner]], self.rows["samples"][rows[owner]].astype(np.int64)
-        first = np.searchsorted(self._clips["row"], rows)
-        counts = np.searchsorted(self._clips["row"], rows, side="right") - first
+        first = np.searchsorted(self._owners, rows)
+        counts = np.searchsorted(self._owners, rows, side="right") - first
         owner = np.repeat(np.arange(len(rows)), counts)
         within = np.arange(len(owner)) - np.repeat(counts.cumsum() - counts, counts)
         numbers = first[owner] + within
         return owner, numbers, self._clips["samples"][numbers].astype(np.int64)
+
+    @functools.cached_property
+    def _owners(self) -> np.ndarray:
+        """Column ``row`` of clips.npy; numpy would copy it, 2.4 ms for 2 million, for each search in it."""
+        return np.ascontiguousarray(self._clips["row"])
 
     def ctc(self, row: int) -> np.ndarray:
         """(K,) int32 transcript tokens of row number ``row``; empty if it has none."""

@@ -83,6 +83,23 @@ def test_a_dialogue_keeps_its_audios_and_what_of_it_is_supervised(tmp_path):
         TokenSetWriter(tmp_path / "other").add_dialogue([1, 2], [False, False], [], "text", "d4", 3)
 
 
+def test_whose_an_audio_is_is_copied_from_the_file_once(tmp_path):
+    with TokenSetWriter(tmp_path / "set") as writer:
+        for number in range(2):
+            writer.add_dialogue([1, 6], [False, True], [("a.wav", 160)], "joined", f"d{number}", number)
+        writer.close(META)
+    data, asked = TokenSet(tmp_path / "set"), []
+
+    class Asked:
+        def __getitem__(self, column, clips=data._clips):
+            asked.append(column)
+            return clips[column]
+
+    data._clips = Asked()
+    assert [data.clips(np.array([row]))[1].tolist() for row in (0, 1)] == [[0], [1]]
+    assert asked.count("row") == 1
+
+
 def test_a_set_of_examples_has_an_audio_a_row(tmp_path):
     data = write_set(tmp_path / "set", [("asr", 1600, 2, 3), ("lid", 800, 2, 3)])
     assert [found.tolist() for found in data.clips(np.array([1, 0]))] == [[0, 1], [1, 0], [800, 1600]]
