@@ -145,7 +145,7 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
     (chapter / "84-121123.trans.txt").write_text("84-121123-0000 GO ON THEN\n")
     evaluate = ["./run.sh", "--corpus", tmp_path / "LibriSpeech", "--eval_model", model, "--whisper", "none",
                 "--nj", "1", "--ngpu", "0"]  # fmt: skip
-    assert "test data alone" in run(evaluate, other)
+    assert "decode librispeech_test_clean: 1 of 1" in run(evaluate, other)
     rows = json.loads((other / "results.json").read_text())["rows"]
     assert {(row["model"], row["set"], row["task"]) for row in rows} == {
         ("pretrain_tiny", "librispeech_test_clean", "asr")
