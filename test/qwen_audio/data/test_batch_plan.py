@@ -9,9 +9,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from toy_run import write_set
 
 from qwen_audio.data.batch_plan import BatchPlan, share
+from qwen_audio.data.packing import measure
 from qwen_audio.data.task_weights import spread
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.train.defaults import with_defaults
 
 ROWS = {"asr": 101, "lid": 40, "aac": 13}
 
@@ -268,3 +270,15 @@ def test_validation_takes_every_row_once_within_the_budget(sets):
     assert sorted(rows) == [(number, row) for number, data in enumerate(sets) for row in range(len(data))]
     assert plan.tasks == task_list(sets) == ["aac", "asr", "lid"]
     assert len(batches) < len(rows) / 5
+    filled = [len(batch) * measure(sets, batch, frames_of).positions.max() for batch in batches]
+    assert max(filled) <= 1200
+
+
+def test_the_plan_of_a_configuration_has_its_speeds_and_its_temperature(sets):
+    speeds = {"factors": [0.9], "tasks": ["asr"]}
+    config = with_defaults({"phases": [{"steps": 40}], "speed_perturb": speeds, "task_temperature": 1e9})
+    config["batch_conf"] = {"max_positions": 1200}
+    plan = BatchPlan.from_config(sets, config, frames_of)
+    assert plan.weights(0) == pytest.approx({"asr": 1 / 3, "lid": 1 / 3, "aac": 1 / 3}, rel=1e-6)
+    entries = np.concatenate([part for step in range(40) for part in plan.batch(step)])
+    assert set(np.round(entries["speed"], 3).tolist()) == {0.9, 1.0}

@@ -114,6 +114,16 @@ def test_a_row_holds_what_the_model_answers_to_the_clip_alone(decoded, loaded, t
         answer = clip.answer([0], [prompt], grammar_of(SPECS[task], loaded.tokenizer), options)[0]
         row = by_key[utt, task]
         assert (row["hyp"], row["tokens"]) == (loaded.tokenizer.decode(answer.tokens), len(answer.tokens))
+        assert row["logprob"] == pytest.approx(sum(answer.logprobs), abs=1e-3)
+
+
+def test_the_log_probability_of_an_answer_has_no_length_bonus(decoded, loaded, token_set, tmp_path):
+    """It is that of the tokens alone: EER ranks by it."""
+    decode(loaded, token_set, tmp_path / "b", dataclasses.replace(CONFIG, length_bonus=0.5), SPECS, ["lid"])
+    greedy = {row["utt"]: row["logprob"] for row in decoded[0] if row["task"] == "lid"}
+    assert {row["utt"]: row["logprob"] for row in read_rows(tmp_path / "b")} == pytest.approx(
+        greedy, abs=1e-3
+    )
 
 
 def test_a_task_the_model_does_not_know_is_left_out_unless_asked_for(loaded, token_set, tmp_path, capsys):
@@ -214,7 +224,10 @@ def test_the_command_decodes_a_folder_with_a_configuration(loaded, ctc_tokens, t
     said = capsys.readouterr().out
     assert "5 texts (asr 3, lid 2) of 3 utterances" in said
     out = tmp_path / token_set.folder.name
-    assert json.loads((out / "summary.json").read_text())["of"]["model"] == weights_id(tmp_path / "run")
+    made = json.loads((out / "summary.json").read_text())["of"]
+    assert made["model"] == weights_id(tmp_path / "run")
+    searched = made["options"]["max_new_tokens"], made["options"]["beam_size"], made["options"]["ctc_weight"]
+    assert searched == (10, 2, 0.3)
     rows = read_rows(out)
     assert len(rows) == 5
     spoken = {row["utt"]: row["hyp"].split() for row in rows if row["task"] == "asr" and row["hyp"].strip()}

@@ -140,6 +140,20 @@ def test_windows_without_a_sound_are_not_heard():
     assert head.batches == [1]
 
 
+class SharpHead(TonesHead):
+    """Hears what is 50 times as quiet."""
+
+    def hear(self, audio):
+        return super().hear(50 * audio)
+
+
+def test_a_quiet_recording_is_heard():
+    time = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+    wave = with_silence(0.006 * np.sin(2 * np.pi * 500 * time).astype(np.float32))
+    found = list(words_of_recording(None, SharpHead(), windows([wave]), "en"))
+    assert [word[0] for word in found] == ["w500"]
+
+
 class StutteringHead(TonesHead):
     """Repeats the last word at the end of the clip, as an LLM in a loop does."""
 

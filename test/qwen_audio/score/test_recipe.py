@@ -117,6 +117,14 @@ def test_a_task_that_was_not_decoded_is_listed(exp):
     ]
 
 
+def test_answers_that_are_missing_count_as_empty_and_are_counted(exp):
+    hyps = exp / "exp/pretrain_s/decode/x_test/hyp.jsonl"
+    left = [line for line in hyps.read_text().splitlines() if '"utt": "d"' not in line]
+    hyps.write_text("".join(line + "\n" for line in left))
+    row = row_of(score(exp, missing="empty"), "sec", "accuracy")
+    assert (row["missing"], row["count"], row["score"]) == (1, 2, 0.5)
+
+
 def test_what_was_rejected_before_decoding_is_counted_once_a_set(exp):
     assert score(exp)["rejected"] == []
     (exp / "dump/raw/x_test/rejected.tsv").write_text(

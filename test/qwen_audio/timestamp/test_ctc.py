@@ -81,6 +81,17 @@ def test_silence_between_words_ends_one_and_begins_the_other(hears):
     assert words[0][2] == pytest.approx(8 * 0.02) and words[1][1] == pytest.approx(33 * 0.02)
 
 
+def test_each_clip_of_a_batch_has_silences_of_its_own(hears):
+    loud = clips_of({3: "a", 40: "b"}, length=50)
+    both = clips_of({3: "a", 40: "b"}, length=50, silent=range(8, 33))
+    both.clips = [*loud.clips, *both.clips]
+    both.hidden, both.hidden_lengths = both.hidden.expand(2, -1, -1), both.hidden_lengths.expand(2)
+    both.samples = both.samples.expand(2)
+    words = hears.times(both, ["a b", "a b"], ["en", "en"])
+    assert words[0] == hears.times(loud, ["a b"], ["en"])[0]
+    assert words[1][0][2] == pytest.approx(8 * 0.02) and words[1][1][1] == pytest.approx(33 * 0.02)
+
+
 def test_a_silence_of_one_frame_is_no_pause(hears):
     clip = clips_of({10: "a", 20: "b"}, length=50, silent=range(14, 15))
     words = hears.times(clip, ["a b"], ["en"])[0]

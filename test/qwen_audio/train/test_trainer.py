@@ -18,6 +18,7 @@ from qwen_audio.data.token_set import TokenSet
 from qwen_audio.train import checkpoint
 from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.log import read_log
+from qwen_audio.train.optim import learning_rate
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TEST.parents[1]), "OMP_NUM_THREADS": "1"}
 
@@ -183,3 +184,47 @@ def test_the_validation_loss_is_the_token_mean_over_the_whole_set(tmp_path, sets
         total, tokens = total + float(loss * weight), tokens + float(weight)
     ((step, loss),) = losses(tmp_path, valid=True)
     assert step == 4 and loss == pytest.approx(total / tokens, rel=1e-5)
+
+
+def test_every_step_has_the_rate_of_the_schedule_and_every_part_its_factor(tmp_path, sets):
+    trainer = toy_trainer(tmp_path, sets, toy_config(6, lr_scale={"ctc": 3.0}, layer_decay=0.5))
+    optimizer, seen = trainer.engine.optimizer, []
+    step = optimizer.step
+
+    def watched():
+        seen.append({name: group["lr"] for group in optimizer.param_groups for name in group["names"]})
+        step()
+
+    optimizer.step = watched
+    trainer.run()
+    factors = {"ctc.weight": 3.0, "embed.weight": 1.0, "encoder.layers.1.weight": 0.5}
+    factors["encoder.layers.0.weight"] = 0.25
+    assert len(seen) == 6
+    for number, found in enumerate(seen):
+        rate = learning_rate(number, 6, trainer.config)
+        wanted = {name: factor * rate for name, factor in factors.items()}
+        assert {name: found[name] for name in factors} == pytest.approx(wanted)
+
+
+def test_a_step_trains_on_all_parts_of_its_batch_each_with_random_numbers_of_its_own(tmp_path, sets):
+    config = toy_config(6, accum_grad=3, valid_steps=100, batch_conf={"max_examples": 9})
+    trainer, rows, seeds = toy_trainer(tmp_path, sets, config), [], []
+    trainer.valid, forward = None, trainer.model.forward
+
+    def watched(**batch):
+        rows.append(len(batch["text"]))
+        seeds.append(torch.initial_seed())
+        return forward(**batch)
+
+    trainer.model.forward = watched
+    trainer.run()
+    assert rows == [len(part) for step in range(6) for part in trainer.plan.batch(step)]
+    assert len(set(seeds)) == len(seeds) == 18
+
+
+def test_bad_steps_in_a_row_are_counted_across_log_points(tmp_path, sets):
+    config = toy_config(12, max_bad_steps=5, log_steps=2, checkpoint_steps=100, valid_steps=100)
+    trainer = toy_trainer(tmp_path, sets, config)
+    trainer.model.poison = set(TokenSet(sets / "train").rows["samples"].tolist())
+    with pytest.raises(ValueError, match="6 steps in a row, up to step 5"):
+        trainer.run()
