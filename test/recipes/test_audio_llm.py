@@ -183,73 +183,6 @@ def test_sets_of_the_user_need_no_corpus(recipe):
     assert called[1] == f"check_leak {sets} --may_share_sentences"
 
 
-@pytest.fixture
-def trained(tmp_path):
-    folder = tmp_path / "elsewhere/big"
-    (folder / "tokenizer").mkdir(parents=True)
-    for name in ("config.yaml", "run.json", "model.safetensors", "tokenizer/tokenizer.json"):
-        (folder / name).write_text("decoder: transformer\n")
-    return folder
-
-
-EVALUATION = ["config", "data", "prepare", "tokenize", "decode", "score"]
-
-
-def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(recipe, trained):
-    status, output, called = recipe.run("--eval_model", str(trained))
-    assert status == 0, output
-    assert names(called) == EVALUATION
-    tokens, decoded = "dump/tokens_pretrain_big/one_test", "exp/pretrain_big/decode"
-    assert called[3] == f"tokenize dump/raw/one_test {tokens} --tokenizer {trained}/tokenizer"
-    assert called[4].startswith(f"decode --model {trained} --sets {tokens} --output {decoded} ")
-    assert "--train" not in called[5] and f"--decoded {decoded}/one_test:dump/raw/one_test" in called[5]
-    assert recipe.run("--eval_model", str(trained))[2] == []
-    (trained / "model.safetensors").write_text("other weights\n")
-    assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]
-
-
-def test_with_a_trained_model_the_test_sets_of_a_corpus_are_read_alone(recipe, trained):
-    evaluation = ["--eval_model", str(trained)]
-    read = "data --corpus_name one --preset default --downloads downloads"
-    assert recipe.run(*evaluation)[2][1] == f"{read} --test_only true"
-    assert recipe.run("--stop_stage", "0")[2][1] == read
-
-
-def test_sets_that_were_prepared_whole_serve_a_trained_model_as_well(recipe, trained):
-    recipe.run("--stop_stage", "1")
-    assert names(recipe.run("--eval_model", str(trained))[2]) == ["tokenize", "decode", "score"]
-
-
-def test_longer_clips_are_cut_in_test_sets_alone(recipe):
-    called = [line for line in recipe.run("--stop_stage", "1")[2] if line.startswith("prepare ")]
-    assert {line.split()[1]: "--cut_longer" in line for line in called} == {
-        "data/one_train": False, "data/one_valid": False, "data/one_test": True,
-    }  # fmt: skip
-
-
-def test_a_trained_model_needs_no_more_than_the_users_test_set(recipe, trained):
-    (recipe.folder / "data/mine").mkdir(parents=True)
-    (recipe.folder / "data/mine/wav.scp").write_text("a a.flac\n")
-    own = ["--corpora", "", "--test_sets", "mine", "--eval_model", str(trained)]
-    status, output, called = recipe.run(*own)
-    assert status == 0, output
-    assert names(called) == [name for name in EVALUATION if name != "data"]
-
-
-def test_a_folder_that_holds_no_trained_model_is_told_what_it_lacks(recipe, trained):
-    (trained / "run.json").unlink()
-    status, output, called = recipe.run("--eval_model", str(trained))
-    assert status != 0 and called == [] and f"--eval_model {trained} has no run.json; give a folder" in output
-
-
-def test_a_corpus_without_training_data_names_the_way_to_score_a_model(recipe):
-    (recipe.folder / "data").mkdir(exist_ok=True)
-    (recipe.folder / "data/sets.json").write_text('{"train": [], "valid": [], "test": ["one_test"]}')
-    status, output, called = recipe.run()
-    assert status != 0 and names(called) == ["config", "data"]
-    assert "no training set" in output and "--eval_model" in output
-
-
 def test_no_corpus_and_no_set_is_one_line(recipe):
     status, output, called = recipe.run("--corpora", "")
     assert status != 0 and called == [] and len(output.splitlines()) == 1
@@ -259,65 +192,6 @@ def test_no_corpus_and_no_set_is_one_line(recipe):
 def test_a_config_that_is_refused_ends_it_before_any_data_are_fetched(recipe):
     status, _, called = recipe.run(BREAK="^config")
     assert status != 0 and called == ["config conf/pretrain.yaml"]
-
-
-@pytest.mark.parametrize(
-    "args, model",
-    [
-        ([], "pretrain_default"),
-        (["--preset", "full"], "pretrain_full"),
-        (["--pretrain_config", "conf/train_asr.yaml"], "pretrain_asr"),
-        (["--tag", "mine", "--train_args", "--override seed=3"], "pretrain_mine"),
-        (["--train_args", "--override seed=3"], "pretrain_default_override_seed_3"),
-    ],
-)
-def test_the_model_is_named_by_tag_or_config_and_arguments(recipe, args, model):
-    called = recipe.run("--stop_stage", "4", *args)[2]
-    (train,) = [line for line in called if line.startswith("train ")]
-    assert f"--output exp/{model} " in train
-
-
-def test_another_tag_trains_without_preparing_again(recipe):
-    recipe.run()
-    called = recipe.run("--tag", "other", "--train_args", "--override seed=2")[2]
-    assert names(called) == WHOLE[-5:]
-    sets = "--train dump/tokens/one_train --valid dump/tokens/one_valid"
-    assert called[0] == f"stats --config conf/pretrain.yaml {sets} --output exp/stats_other --override seed=2"
-    assert recipe.run("--tag", "other", "--train_args", "--override seed=2")[2] == []
-    assert recipe.run()[2] == []
-
-
-QWEN = [
-    "--train_args",
-    "--override decoder=hf_causal_lm decoder_conf.model=Qwen/Qwen2.5-0.5B",
-    "--tag",
-    "other",
-]
-
-
-def test_another_decoder_by_arguments_gets_a_tokenizer_and_tokens_of_its_own(recipe):
-    recipe.run()
-    status, output, called = recipe.run(*QWEN)
-    assert status == 0, output
-    assert names(called) == WHOLE[6:]
-    tokenizer, tokens = "exp/tokenizer_Qwen2.5-0.5B", "dump/tokens_Qwen2.5-0.5B/one_train"
-    assert called[0] == (
-        f"tokenizer --config conf/pretrain.yaml --train dump/raw/one_train {QWEN[1]} --out {tokenizer}"
-    )
-    assert called[1] == f"tokenize dump/raw/one_train {tokens} --tokenizer {tokenizer}"
-    assert f"train --config conf/pretrain.yaml --train {tokens} " in called[5]
-    assert recipe.run(*QWEN)[2] == []
-    assert names(recipe.run()[2]) == []  # and what was made without it still stands
-
-
-def test_arguments_are_checked_with_the_config_before_any_data_are_fetched(recipe):
-    assert recipe.run(*QWEN, BREAK="^config")[2] == [f"config conf/pretrain.yaml {QWEN[1]}"]
-
-
-def test_an_override_that_cannot_be_is_said_in_one_line(recipe):
-    status, output, called = recipe.run("--train_args", "--override decoder.model=x")
-    assert status != 0 and called == [] and len(output.splitlines()) == 1
-    assert "override decoder.model: decoder is 'transformer', which has no keys" in output
 
 
 def test_arguments_are_passed_on_as_words(recipe):
