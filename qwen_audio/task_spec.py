@@ -82,6 +82,22 @@ class TaskSpec:
             return None
         return "".join(spaced_words(row[WORDS], row["text_lang"])) if self.target == WORDS else row["text"]
 
+    def sentences(self, row: dict) -> list[str]:
+        """The sentences that its answer holds: the transcript, a translation, or what each of several speakers says.
+
+        None of a row that ``check`` refuses.
+        """
+        if not any(tag(told) in self.prompt for told in ("transcribe", "translate")):
+            return []
+        try:
+            self.check(row)
+        except ValueError:
+            return []
+        if self.transcribes:
+            return [self.transcript(row)]
+        held = [row[name] for name in self._target.names]
+        return [text for value in held for text in ([value] if isinstance(value, str) else value)]
+
     def stream(self, row: dict) -> str:
         """What training weighs and reports by itself: ``asr/en``, ``s2tt/es-en``, or the task's name."""
         languages = [row[key] for key in LANGUAGE.names if key in self._prompt.names]

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qwen_audio.data.leak import (
-    SENTENCE_TASKS,
     Recordings,
     by_short_id,
     recordings_in,
@@ -17,6 +16,7 @@ from qwen_audio.data.leak import (
     shared_recordings,
 )
 from qwen_audio.data.split import SPLITS, normalise_sentence
+from qwen_audio.task_spec import TaskSpec, load_tasks
 
 
 @dataclass
@@ -45,10 +45,9 @@ class Utterance:
         """Id and absolute path of its recording: a line of wav.scp."""
         return self.segment[0] if self.segment else self.utt, os.path.abspath(self.audio)
 
-    @property
-    def sentences(self) -> set[str]:
-        """Its transcript and translations, normalised."""
-        texts = [self.text or "", *(row["text"] for row in self.examples if row["task"] in SENTENCE_TASKS)]
+    def sentences(self, tasks: Mapping[str, TaskSpec]) -> set[str]:
+        """Its transcripts and translations, normalised."""
+        texts = [self.text or "", *(text for row in self.examples for text in tasks[row["task"]].sentences(row))]
         return {normalise_sentence(text) for text in texts} - {""}
 
 
@@ -71,19 +70,19 @@ def write_corpus(
     Raises:
         ValueError: if a set is empty.
     """
-    data, rejected = Path(data), list(rejected)
+    data, rejected, tasks = Path(data), list(rejected), load_tasks()
     others = {
         split: [data / name for name in names if not name.startswith(f"{corpus}_")]
         for split, names in read_sets(data).items()
     }
     held = {name: rows for name, rows in sets.items() if name != "train"}
     learnt = map(recordings_in, others["train"]), sentences_of(others["train"])
-    held = _apart(held, *learnt, rejected)
+    held = _apart(held, *learnt, rejected, tasks)
     tested = others["valid"] + others["test"]
     heard, asked = [*map(_recordings, held.values()), *map(recordings_in, tested)], sentences_of(tested)
     for name, rows in held.items():
-        asked |= {sentence: f"{corpus}_{name}" for u in rows for sentence in u.sentences}
-    trained = _apart({name: sets[name] for name in sets if name == "train"}, heard, asked, rejected)
+        asked |= {sentence: f"{corpus}_{name}" for u in rows for sentence in u.sentences(tasks)}
+    trained = _apart({name: sets[name] for name in sets if name == "train"}, heard, asked, rejected, tasks)
     for name, rows in {**trained, **held}.items():
         write_set(data / f"{corpus}_{name}", rows, licence)
     write_rejected(data / f"{corpus}_rejected.tsv", rejected)
@@ -97,12 +96,13 @@ def _apart(
     heard: Iterable[Recordings],
     said: Mapping[str, str],
     rejected: Rejected,
+    tasks: Mapping[str, TaskSpec],
 ) -> dict[str, list[Utterance]]:
     """``sets`` without the utterances whose recording or sentence is of the other side; those are ``rejected``."""
     shared, _ = shared_recordings(by_short_id(map(_recordings, sets.values())), by_short_id(heard))
     kept: dict[str, list[Utterance]] = {name: [] for name in sets}
     for name, u in ((name, u) for name, rows in sets.items() for u in rows):
-        spoken = sorted(u.sentences & said.keys())
+        spoken = sorted(u.sentences(tasks) & said.keys())
         if (spec := u.recording[1]) in shared:
             rejected.append(
                 ("utterance", u.utt, f"its recording stands on the other side of the split: {shared[spec]}")

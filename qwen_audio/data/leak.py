@@ -18,7 +18,6 @@ from qwen_audio.task_spec import load_tasks
 
 Recordings = tuple[dict[str, str], dict[str, str]]  # id -> recording; id -> speaker, for those that have one
 
-SENTENCE_TASKS = ("asr", "s2tt")
 NAMED = 5  # offenders named in an error
 _ALIKE = 0.9  # correlation of two waves of one recording: coded anew, louder, with a little noise
 _CODED = SAMPLE_RATE // 5  # samples that a codec may add or drop
@@ -32,8 +31,8 @@ def check_leak(
 
     Recordings are compared by content, whatever the container, and by id without the speaker's name: where two
     ids are equal, their waves are compared, so a copy coded anew is found. Equal ids of other audio are told, they
-    are no error: many corpora count within a set. Sentences are those of ``text`` and of the asr and s2tt rows of
-    ``examples.jsonl``, normalised, whatever their language.
+    are no error: many corpora count within a set. Sentences are those of ``text`` and of the rows of
+    ``examples.jsonl`` that transcribe or translate, normalised, whatever their language.
 
     Args:
         train_dirs, held_out_dirs: data directories.
@@ -170,7 +169,7 @@ def _some(names: list[str], comma: str) -> str:
 
 
 def sentences_of(directories: Iterable[Path]) -> dict[str, str]:
-    """Normalised sentence -> a place where it stands (``SET utt``), for all texts and translations.
+    """Normalised sentence -> a place where it stands (``SET utt``), for all texts, transcripts and translations.
 
     Raises: ValueError naming file:line, as read_table and read_examples; a text that is none is left to stage 1.
     """
@@ -181,8 +180,7 @@ def sentences_of(directories: Iterable[Path]) -> dict[str, str]:
             texts += [(utt, text) for utt, (_, text) in read_table(directory / "text")]
         if (directory / "examples.jsonl").exists():
             for utt, rows in read_examples(directory / "examples.jsonl", tasks):
-                said = (row["text"] for _, row in rows if row["task"] in SENTENCE_TASKS)
-                texts += [(utt, text) for text in said if isinstance(text, str)]
+                texts += [(utt, text) for _, row in rows for text in tasks[row["task"]].sentences(row)]
         for utt, text in texts:
             found.setdefault(normalise_sentence(text), f"{directory.name} {utt}")
     found.pop("", None)

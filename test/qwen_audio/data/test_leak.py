@@ -64,6 +64,29 @@ def test_a_planted_translation_is_named(tmp_path):
         check_leak([train], [held])
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"task": "srwt", "audio_lang": "es", "text_lang": "es", "words": [[0.0, 0.04, "Hola,"], [0.05, 0.1, "amigo"]]},
+        {"task": "dialect_asr", "audio_lang": "es", "text_lang": "es", "text": "hola, Amigo"},
+        {"task": "osr", "audio_lang": "es", "text_lang": "es", "texts": ["adiós", "hola amigo!"]},
+    ],
+)
+def test_a_sentence_is_found_in_the_rows_of_every_task_that_writes_speech(tmp_path, row):
+    other = Utterance("a", "a", clip(tmp_path / "a.wav", 1), examples=[row])
+    write_set(tmp_path / "train", [other], "own")
+    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "hola amigo", "hi")])
+    with pytest.raises(ValueError, match=r"1 sentence\(s\).*test b = train a \('hola amigo'\)"):
+        check_leak([tmp_path / "train"], [held])
+
+
+def test_a_caption_that_reads_like_a_sentence_is_none(tmp_path):
+    row = {"task": "aac", "text_lang": "en", "text": "a man says hi"}
+    write_set(tmp_path / "train", [Utterance("a", "a", clip(tmp_path / "a.wav", 1), examples=[row])], "own")
+    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "A man says hi.", "hi")])
+    assert check_leak([tmp_path / "train"], [held])["train_sentences"] == 0
+
+
 def test_what_cannot_be_read_is_counted_and_stops_nothing(tmp_path):
     train = data_dir(tmp_path, "train", [("a", str(tmp_path / "gone.wav"), "uno", "one")])
     held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
