@@ -24,6 +24,11 @@ SENTENCES = (
 )
 
 
+def pytest_collection_modifyitems(items):
+    """The end-to-end test first: it takes as long as all others, which another process runs beside it."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+
+
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory):
     """Folder of a random Whisper: width 32, 2 layers, 80 mels, 1500 positions."""

@@ -6,6 +6,8 @@ python test/qwen_audio/toy_run.py RUN_DIR SET_DIR [--steps 12] [--dropout 0.1] [
 import argparse
 import atexit
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,6 +29,36 @@ from qwen_audio.train.trainer import Trainer
 META = {"tokenizer": "toy", "pad": 0, "placeholder": 1, "examples": "examples.jsonl", "feats_type": "raw"}
 FRAME = 160  # samples per decoder position
 TASKS = ("asr", "lid", "aac")
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "OMP_NUM_THREADS": "1",
+}  # of a child
+
+
+def run_on_two_ranks(script: Path, *options: object, timeout: float = 300) -> subprocess.CompletedProcess:
+    """Run ``script`` by torchrun in two processes; where the time is over, none of them is left."""
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        script,
+        *options,
+    ]
+    process = subprocess.Popen(
+        list(map(str, command)), env=ENVIRONMENT, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        printed = process.communicate(timeout=timeout)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return subprocess.CompletedProcess(command, process.returncode, *printed)
 
 
 def write_set(

@@ -6,6 +6,7 @@ import torch
 from qwen_audio.build import build_model
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.grammar import grammar_of
+from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.search import SearchOptions
 from qwen_audio.task_spec import load_tasks
@@ -49,6 +50,42 @@ def test_joint_search_does_not_depend_on_the_batch_either(loaded, sounds, weight
     for answer, sound in zip(together, sounds):
         alone = ask(hear(loaded, [sound]), loaded, [0], "asr", options)[0]
         assert (alone.tokens, alone.score) == (answer.tokens, pytest.approx(answer.score, abs=1e-3))
+
+
+@pytest.mark.parametrize(
+    "encoder, adapter, decoder",
+    [
+        ("conformer", "conv", "transformer"),
+        ("e_branchformer", "pool_linear", "lora"),
+        ("whisper", "conv", "frozen"),
+        ("conformer", "stack_linear", "frozen"),
+    ],
+)
+def test_no_component_lets_a_clip_depend_on_its_batch(
+    tiny_model, tiny_tokenizer, sounds, encoder, adapter, decoder
+):
+    model = tiny_model(encoder, adapter, decoder, timestamp_head="ctc").eval().requires_grad_(False)
+    for parameter in model.adapter.parameters():
+        parameter.mul_(4 if parameter.dim() > 1 else 1)  # so that the random model listens
+    model.timestamp_head.project.weight.mul_(6)
+    heads = {"timestamp_head": "ctc", "timestamp_head_conf": {}}
+    loaded = LoadedModel(model, tiny_tokenizer, heads, ["asr", "srwt"])
+    texts, languages = ["please leave", "the quick dog", "go", "one two", "the tone"], ["en"] * 5
+    for task, options in [
+        ("srwt", SearchOptions(max_new_tokens=20)),
+        ("asr", SearchOptions(3, 0.4, 0.2, 20)),
+    ]:
+        together = ask(hear(loaded, sounds), loaded, range(5), task, options)
+        assert len({round(answer.score, 3) for answer in together}) > 1
+        for answer, sound in zip(together, sounds):
+            alone = ask(hear(loaded, [sound]), loaded, [0], task, options)[0]
+            assert (alone.tokens, alone.score) == (answer.tokens, pytest.approx(answer.score, abs=1e-3))
+    head = loaded.timestamp_head()
+    for sound, text, found in zip(sounds, texts, head.align(loaded, sounds, texts, languages)):
+        (alone,) = head.align(loaded, [sound], [text], ["en"])
+        assert [word[0] for word in alone] == [word[0] for word in found]
+        for one, other in zip(alone, found):
+            assert one[1:] == pytest.approx(other[1:], abs=2e-3)
 
 
 def test_sharing_the_audio_gives_the_likelihood_of_the_training_forward(loaded, sounds):

@@ -1,6 +1,4 @@
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,15 +9,13 @@ from safetensors.torch import load_file
 
 TEST = Path(__file__).parents[1]
 sys.path.insert(0, str(TEST))
-from toy_run import toy_config, toy_trainer, write_toy_sets
+from toy_run import run_on_two_ranks, toy_config, toy_trainer, write_toy_sets
 
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.train import deepspeed_engine
 from qwen_audio.train.deepspeed_engine import _settings
 from qwen_audio.train.defaults import with_defaults
 from qwen_audio.train.log import read_log
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TEST.parents[1]), "OMP_NUM_THREADS": "1"}
 
 
 def rows(folder: Path) -> list[tuple]:
@@ -41,10 +37,8 @@ def test_two_ranks_of_deepspeed_go_on_from_a_checkpoint_as_the_local_engine_does
     shutil.rmtree(tmp_path / "deep" / "checkpoints" / "step_00000012")
     state = tmp_path / "deep" / "checkpoints" / "step_00000004" / "state.json"
     state.write_text(state.read_text().replace('"trainer": "local"', '"trainer": "deepspeed"'))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += [str(TEST / "toy_run.py"), str(tmp_path / "deep"), str(sets), "--trainer", "deepspeed"]
-    command += ["--dropout", "0", "--accum_grad", "2", "--poison", str(poison)]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=180)
+    options = ["--trainer", "deepspeed", "--dropout", 0, "--accum_grad", 2, "--poison", poison]
+    done = run_on_two_ranks(TEST / "toy_run.py", tmp_path / "deep", sets, *options)
     assert done.returncode == 0, done.stderr
     # a thread of gloo that still ran could abort the process
     assert done.stdout.splitlines().count("1 thread(s) at the end") == 2

@@ -1,5 +1,3 @@
-import os
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -8,9 +6,10 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from qwen_audio.train.ranks import Ranks
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from toy_run import run_on_two_ranks
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
+from qwen_audio.train.ranks import Ranks
 
 
 def test_the_other_ranks_wait_a_day_for_what_rank_0_does_alone():
@@ -57,6 +56,5 @@ if ranks.rank == 1:
 ranks.gather(None)
 """
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", script]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=90)
+    done = run_on_two_ranks(script, timeout=90)
     assert done.returncode == 1 and "out of memory\n" in done.stderr
