@@ -98,11 +98,11 @@ class Trainer:
             self.log.advance()
             done = step + 1
             saves = done % self.config["checkpoint_steps"] == 0 or done == self.plan.steps
-            if (
-                saves or done % self.config["log_steps"] == 0
-            ):  # no interval of the log reaches past a checkpoint
+            validates = self.valid is not None and self._validates(done)
+            # no interval of the log reaches past a checkpoint or a validation
+            if saves or validates or done % self.config["log_steps"] == 0:
                 self._write_log(done)
-            if self._validates(done):
+            if validates:
                 self._validate(done, items)
             if saves:
                 self._save(done)
@@ -151,8 +151,6 @@ class Trainer:
         return done % self.config["valid_steps"] == 0 or done == self.plan.steps
 
     def _validate(self, done: int, items: Iterator) -> None:
-        if self.valid is None:
-            return
         begin = time.monotonic()
         self.meter.reset()
         self.model.eval()

@@ -1,4 +1,3 @@
-import os
 import shutil
 import signal
 import subprocess
@@ -12,15 +11,13 @@ from safetensors.torch import load_file
 
 TEST = Path(__file__).parents[1]
 sys.path.insert(0, str(TEST))
-from toy_run import toy_config, toy_trainer, write_toy_sets
+from toy_run import ENVIRONMENT, run_on_two_ranks, toy_config, toy_trainer, write_toy_sets
 
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.train import checkpoint
 from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.log import read_log
 from qwen_audio.train.optim import learning_rate
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TEST.parents[1]), "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +66,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_undisturbed_one(
 
 
 def test_two_processes_train_as_one_and_one_goes_on_where_two_stopped(tmp_path, sets):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
-    command += [
-        str(TEST / "toy_run.py"),
-        str(tmp_path / "two"),
-        str(sets),
-        "--dropout",
-        "0",
-        "--accum_grad",
-        "2",
-    ]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+    done = run_on_two_ranks(TEST / "toy_run.py", tmp_path / "two", sets, "--dropout", 0, "--accum_grad", 2)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines().count("1 thread(s) at the end") == 2
     options = {"dropout": 0.0, "accum_grad": 2}
@@ -135,6 +122,21 @@ def test_a_bad_batch_is_skipped_and_counted(tmp_path, sets):
     assert all(row["loss"] is None or row["loss"] < 10 for row in rows)
     last = load_file(checkpoints(tmp_path)[-1][1] / "model.safetensors")
     assert all(tensor.isfinite().all() for tensor in last.values())
+
+
+def test_the_gradient_norm_of_a_row_is_the_mean_of_its_good_steps(tmp_path, sets):
+    trainer, norms = toy_trainer(tmp_path, sets, toy_config(12, log_steps=4)), []
+    trainer.model.poison = {int(TokenSet(sets / "train").rows[7]["samples"])}
+    step = trainer.engine.step
+    trainer.engine.step = lambda lr: (norms.append(step(lr)), norms[-1])[1]
+    trainer.run()
+    rows = [row for row in read_log(tmp_path / "train_log.jsonl") if not row.get("valid")]
+    steps = [row["step"] for row in rows]
+    assert steps == [4, 6, 8, 12]  # of the validation too, so that no step is lost
+    assert sum(row["skipped_steps"] for row in rows) == sum(bool(bad) for _, bad in norms) > 0
+    for before, row in zip([0, *steps], rows):
+        good = [float(norm) for norm, bad in norms[before : row["step"]] if not bad]
+        assert row["grad_norm"] == pytest.approx(sum(good) / len(good))
 
 
 def test_bad_batches_in_a_row_end_the_run_naming_their_utterances(tmp_path, sets):
