@@ -1,10 +1,14 @@
 """From a configuration to a model: the one place where components are put together."""
 
+import contextlib
+from collections.abc import Sequence
+
 import torch
 from typeguard import TypeCheckError  # of ESPnet's components
 
 from qwen_audio.config import GIVEN
 from qwen_audio.data.packing import FramesOf
+from qwen_audio.infer.weights import empty_parameters
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import backbones, shaped_by_init
 from qwen_audio.registry import component_class
@@ -28,20 +32,38 @@ def _cpu_has_bf16() -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), tasks: int = 1) -> AudioLLM:
+def build_model(
+    config: dict,
+    tokenizer: Tokenizer,
+    ctc_tokens: Sequence[int] = (),
+    tasks: int = 1,
+    frozen_dtype: torch.dtype = torch.float32,
+) -> AudioLLM:
     """The model that ``config`` (see qwen_audio/config.py) describes, frozen where it says so.
 
     Args:
         ctc_tokens: token ids the CTC component can emit (stage 3 counts them).
         tasks: number of tasks in the statistics.
+        frozen_dtype: of the decoder's frozen weights: in bf16 half the memory, and no cast in every step.
 
     Raises:
         ValueError: naming the key, where a component is missing, its options do not fit, or
             ``freeze_param`` matches no parameter.
     """
+    model = assemble(config, tokenizer, ctc_tokens, tasks)
+    freeze(model, config["freeze_param"])
+    store_decoder(model.decoder, frozen_dtype)
+    return model
+
+
+def assemble(
+    config: dict, tokenizer: Tokenizer, ctc_tokens: Sequence[int], tasks: int, empty: Sequence[str] = ()
+) -> AudioLLM:
+    """The same, nothing frozen, in the types the weights are stored in; slots of ``empty`` have none of theirs."""
 
     def make(slot: str, *given):
-        return _component(config, slot, *given)
+        with empty_parameters() if slot in empty else contextlib.nullcontext():
+            return _component(config, slot, *given)
 
     frontend = make("frontend")
     encoder = make("encoder", frontend.output_size())
@@ -53,19 +75,8 @@ def build_model(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int] = (), 
     name = config["timestamp_head"]
     trained = name is not None and issubclass(component_class("timestamp_head", name), torch.nn.Module)
     timestamp_head = make("timestamp_head", encoder.output_size(), tokenizer) if trained else None
-    model = AudioLLM(
-        frontend,
-        make("specaug"),
-        encoder,
-        adapter,
-        ctc,
-        decoder,
-        timestamp_head,
-        tokenizer.placeholder,
-        tasks,
-    )
-    freeze(model, config["freeze_param"])
-    return model
+    specaug, placeholder = make("specaug"), tokenizer.placeholder
+    return AudioLLM(frontend, specaug, encoder, adapter, ctc, decoder, timestamp_head, placeholder, tasks)
 
 
 def feature_channels(config: dict) -> int:
@@ -118,3 +129,10 @@ def freeze(model: torch.nn.Module, prefixes: list[str]) -> None:
             kept = name.startswith(KEPT_WHEN_FROZEN) and not prefix.startswith(KEPT_WHEN_FROZEN)
             if not kept and ".lora_" not in name:
                 names[name].requires_grad_(False)
+
+
+def store_decoder(decoder: torch.nn.Module, frozen_dtype: torch.dtype) -> None:
+    """Keep what is trained of the decoder in float32 and the rest in ``frozen_dtype``, one tensor after another."""
+    for param in decoder.parameters():
+        if param.is_floating_point():  # quantised ones are integers
+            param.data = param.data.to(torch.float32 if param.requires_grad else frozen_dtype)

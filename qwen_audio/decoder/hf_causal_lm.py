@@ -58,7 +58,11 @@ class HfCausalLm(CausalDecoder):
         if gradient_checkpointing:
             self.lm.gradient_checkpointing_enable({"use_reentrant": False})
         if lora is not None:
-            add_lora(self.lm, lora)
+            self.add_lora(lora)
+
+    def add_lora(self, options: dict) -> None:
+        """Freeze the LLM and put LoRA matrices into it; also after its weights came from a trained model."""
+        add_lora(self.lm, options)
 
     def base_rows(self) -> Tensor:
         return self.lm.get_input_embeddings().weight[: self.base_size]

@@ -2,22 +2,22 @@
 
 import contextlib
 import copy
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from qwen_audio.build import DTYPES, build_model
-from qwen_audio.config import GIVEN, load_config
+from qwen_audio.build import DTYPES
+from qwen_audio.config import GIVEN
 from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.decoder.quantize import check_quantize, quantize_llm
 from qwen_audio.infer.options import InferenceConfig, load_inference_config
 from qwen_audio.infer.requests import task_of
-from qwen_audio.infer.weights import empty_parameters, merge_lora, place, settle
+from qwen_audio.infer.stored import read_stored
+from qwen_audio.infer.weights import settle
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, DECODE, RUN, TOKENIZER, WEIGHTS, shaped_by
+from qwen_audio.model_folder import DECODE
 from qwen_audio.registry import SLOTS, check_options, component_class, nearest
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.tokenizer import Tokenizer
@@ -134,25 +134,17 @@ def load_model(
         raise ValueError(f"dtype {dtype!r}{nearest(dtype, LOAD_DTYPES)}")
     if quantize is not None:
         check_quantize(quantize)
-    for name in (CONFIG, RUN, WEIGHTS):
-        if not (folder / name).is_file():
-            raise ValueError(f"{folder / name} is missing; stage 5 writes it (the folder of a trained run)")
-    config = load_config(folder / CONFIG)
+    stored = read_stored(folder)
+    model = stored.model
     decode = folder / DECODE
     search = load_inference_config(decode if decode.is_file() else None, load_tasks())
-    run = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    tokenizer = Tokenizer(folder / TOKENIZER)
-    with empty_parameters():
-        model = build_model(shaped_by(config, folder), tokenizer, run["ctc_tokens"], len(run["tasks"]))
-    place(model, folder / WEIGHTS)
-    merge_lora(model)
     if quantize is not None:
         if not isinstance(model.decoder, HfCausalLm):
             raise ValueError(
-                f"quantize {quantize}: decoder {config['decoder']} holds no LLM, hf_causal_lm does; leave it out"
+                f"quantize {quantize}: decoder {stored.config['decoder']} holds no LLM, hf_causal_lm does; leave it out"
             )
         quantize_llm(model.decoder.lm, quantize, LOAD_DTYPES[dtype], device)
     settle(model, LOAD_DTYPES[dtype])
     model.requires_grad_(False).eval().to(device)
-    tasks = list(dict.fromkeys(map(task_of, run["tasks"])))
-    return LoadedModel(model, tokenizer, config, tasks, device, LOAD_DTYPES[dtype], search)
+    tasks = list(dict.fromkeys(map(task_of, stored.run["tasks"])))
+    return LoadedModel(model, stored.tokenizer, stored.config, tasks, device, LOAD_DTYPES[dtype], search)

@@ -1,6 +1,7 @@
 """Weights of a model folder into a model that was built without any: no tensor is in memory twice."""
 
 import contextlib
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -33,7 +34,7 @@ def place(model: torch.nn.Module, path: Path) -> None:
         ValueError: if a tensor is missing, left over or of another shape; names the first few.
     """
     state = model.state_dict()
-    groups = _tied(model)
+    groups = tied_names(model)
     with safe_open(path, "pt") as stored:
         found = set(stored.keys())
         missing = [names[0] for names in groups if not found & set(names)]
@@ -51,12 +52,18 @@ def place(model: torch.nn.Module, path: Path) -> None:
                     f"{path}: {name} is {tuple(tensor.shape)}, {CONFIG} builds {tuple(state[name].shape)};"
                     " export the run again"
                 )
-            if state[name].is_meta:
-                parameter = torch.nn.Parameter(tensor, requires_grad=False)
-                for tied in names:
-                    _put(model, tied, parameter)
-            else:
-                state[name].copy_(tensor)
+            fill(model, names, tensor)
+
+
+def fill(model: torch.nn.Module, names: list[str], tensor: torch.Tensor, requires_grad: bool = False) -> None:
+    """Make ``tensor`` the parameter of all ``names``, which are tied; what has memory of its own takes its values."""
+    old = attrgetter(names[0])(model)
+    if old.is_meta:
+        parameter = torch.nn.Parameter(tensor, requires_grad)
+        for name in names:
+            _put(model, name, parameter)
+    else:
+        old.data.copy_(tensor)
 
 
 def merge_lora(model: torch.nn.Module) -> None:
@@ -89,7 +96,7 @@ def _put(model: torch.nn.Module, name: str, parameter: torch.nn.Parameter) -> No
     setattr(model.get_submodule(owner), attribute, parameter)
 
 
-def _tied(model: torch.nn.Module) -> list[list[str]]:
+def tied_names(model: torch.nn.Module) -> list[list[str]]:
     """Names of the tensors of ``model.state_dict()`` in groups that are one tensor."""
     stored, groups = model.state_dict(), {}
     held = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]

@@ -8,13 +8,13 @@ import yaml
 from safetensors.torch import save_file
 
 from qwen_audio.config import load_config, merge
+from qwen_audio.infer.stored import read_skeleton
 from qwen_audio.interop import causal_lm, espnet, own, qwen2_audio, qwen_audio, whisper
 from qwen_audio.interop.dtypes import DTYPES
 from qwen_audio.interop.own import ARCHIVE, SOURCE, check_apart, copy_files, fetch
 from qwen_audio.interop.part import Part
 from qwen_audio.interop.place import add_rows, collect, complete, split_rows, untie
 from qwen_audio.interop.shards import sha256
-from qwen_audio.interop.skeleton import read_skeleton
 from qwen_audio.model_folder import CONFIG, TOKENIZER, WEIGHTS, write_run
 from qwen_audio.registry import nearest
 from qwen_audio.tokenizer import Tokenizer, build_from_hub, set_dialogue_form

@@ -7,9 +7,9 @@ from pathlib import Path
 from safetensors import safe_open
 
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.infer.stored import StoredModel, read_skeleton
 from qwen_audio.interop.own import SOURCE
 from qwen_audio.interop.shards import sha256
-from qwen_audio.interop.skeleton import Skeleton, read_skeleton
 from qwen_audio.model_folder import WEIGHTS
 from qwen_audio.registry import SLOTS
 
@@ -54,7 +54,7 @@ def report(folder: str | Path) -> list[str]:
     return lines + provenance(folder)
 
 
-def part_sizes(built: Skeleton) -> dict[str, tuple[int, int]]:
+def part_sizes(built: StoredModel) -> dict[str, tuple[int, int]]:
     """slot -> parameters trainable and frozen, as ``freeze_param`` says; tied ones once."""
     sizes: dict[str, tuple[int, int]] = {}
     for name, parameter in built.model.named_parameters():

@@ -45,12 +45,12 @@ def read_tokenizer(model: str):
 
 
 def load_llm(model: str) -> torch.nn.Module:
-    """It with its weights in float32. Raises: ValueError as read_shape, or if its weights do not fit."""
+    """It with its weights as they are stored. Raises: ValueError as read_shape, or if its weights do not fit."""
     first = _first_generation(model)
     if not first:
-        return AutoModelForCausalLM.from_pretrained(resolve(model), dtype=torch.float32)
+        return AutoModelForCausalLM.from_pretrained(resolve(model), dtype="auto")
     part = qwen_audio.read(fetch(model), first)
-    tensors, _ = collect([part], torch.float32, [])
+    tensors, _ = collect([part], None, [])
     with empty_parameters():
         lm = AutoModelForCausalLM.from_config(part.shapes["decoder"])
     try:

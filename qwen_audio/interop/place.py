@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from qwen_audio.decoder.causal import initial_rows
+from qwen_audio.infer.stored import StoredModel
 from qwen_audio.interop.part import Part
 from qwen_audio.interop.shards import read_tensors
-from qwen_audio.interop.skeleton import Skeleton
 from qwen_audio.registry import component_class
 
 NEW, NEW_HEAD = "decoder.new_rows", "decoder.new_output_rows"
@@ -48,7 +48,7 @@ def collect(
     return tensors, counts
 
 
-def add_rows(tensors: dict[str, Tensor], built: Skeleton) -> int:
+def add_rows(tensors: dict[str, Tensor], built: StoredModel) -> int:
     """Put in start values for the embedding rows of tokens that the source does not know; gives how many."""
     rows, head = built.embeddings()
     names, size = built.tokenizer.new_tokens, built.tokenizer.base_size
@@ -59,7 +59,7 @@ def add_rows(tensors: dict[str, Tensor], built: Skeleton) -> int:
     return len({NEW, NEW_HEAD} & set(tensors))
 
 
-def split_rows(tensors: dict[str, Tensor], built: Skeleton) -> None:
+def split_rows(tensors: dict[str, Tensor], built: StoredModel) -> None:
     """The reverse of ``join_rows``: rows of new tokens out of the embedding of an export."""
     rows, head = built.embeddings()
     size, count = built.tokenizer.base_size, len(built.tokenizer.new_tokens)
@@ -71,7 +71,7 @@ def split_rows(tensors: dict[str, Tensor], built: Skeleton) -> None:
                 tensors[source] = torch.cat([whole[:size], whole[size + count :]])
 
 
-def join_rows(tensors: dict[str, Tensor], built: Skeleton) -> int:
+def join_rows(tensors: dict[str, Tensor], built: StoredModel) -> int:
     """Put the rows of new tokens where their ids say, before spare rows; the head gets tensors of its own.
 
     Returns:
@@ -90,7 +90,7 @@ def join_rows(tensors: dict[str, Tensor], built: Skeleton) -> int:
     return len(whole)
 
 
-def complete(tensors: dict[str, Tensor], built: Skeleton) -> int:
+def complete(tensors: dict[str, Tensor], built: StoredModel) -> int:
     """Check that each tensor of the model is there, in its shape; an adapter that no source gives starts anew.
 
     Returns:
@@ -127,7 +127,7 @@ def complete(tensors: dict[str, Tensor], built: Skeleton) -> int:
     return len(fresh)
 
 
-def untie(tensors: dict[str, Tensor], built: Skeleton) -> None:
+def untie(tensors: dict[str, Tensor], built: StoredModel) -> None:
     """Keep one of each group of tied tensors, under the first name.
 
     Raises:

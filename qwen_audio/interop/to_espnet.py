@@ -9,8 +9,8 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from qwen_audio.infer.stored import read_skeleton
 from qwen_audio.interop.own import ARCHIVE, HOME, PACKED, copy_home
-from qwen_audio.interop.skeleton import read_skeleton
 from qwen_audio.model_folder import TOKENIZER, WEIGHTS, backbones
 from qwen_audio.registry import SLOTS
 from qwen_audio.tokenizer import META

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from qwen_audio.infer.load import LoadedModel, load_model
+from qwen_audio.infer.stored import read_skeleton
 from qwen_audio.interop.info import report
 from qwen_audio.interop.own import copy_files, fetch
-from qwen_audio.interop.skeleton import read_skeleton
 from qwen_audio.model_folder import WEIGHTS
 from qwen_audio.tags import LANGUAGES
 from qwen_audio.task_spec import load_tasks

@@ -6,13 +6,12 @@ from pathlib import Path
 import yaml
 
 from qwen_audio.config import read_yaml
+from qwen_audio.infer.stored import StoredModel, read_stored
 from qwen_audio.interop import qwen2_audio
 from qwen_audio.interop.llm import LM
 from qwen_audio.interop.name_map import NameMap, reverse
 from qwen_audio.interop.own import copy_home
 from qwen_audio.interop.place import join_rows
-from qwen_audio.interop.skeleton import Skeleton, read_skeleton
-from qwen_audio.interop.stored import stored_tensors
 from qwen_audio.interop.tokens import rename_tokens
 from qwen_audio.model_folder import CONFIG, DECODE
 from qwen_audio.registry import nearest
@@ -50,17 +49,14 @@ def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) ->
     )
 
     source, folder = Path(source), Path(folder)
-    built = read_skeleton(source)
+    built = read_stored(source)
     if unknown := sorted(set(leave_out) - set(TERMS)):
         raise ValueError(f"--leave_out {unknown[0]}{nearest(unknown[0], TERMS)}")
     check(built, list(leave_out))
     if others := heard_otherwise(built.config):
         print(f"note: Qwen2-Audio hears the end of a clip a little differently: {'; '.join(others)}")
-    tensors = {
-        name: tensor
-        for name, tensor in stored_tensors(source, built).items()
-        if name.split(".")[0] not in leave_out
-    }
+    stored = built.model.state_dict()
+    tensors = {name: stored[name] for name in built.parameters() if name.split(".")[0] not in leave_out}
     rows = join_rows(tensors, built)
     audio, text = (AutoConfig.from_pretrained(source / slot) for slot in ("encoder", "decoder"))
     text.vocab_size, text.tie_word_embeddings = rows, False
@@ -93,7 +89,7 @@ def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) ->
     save_torch_state_dict(state, folder, max_shard_size=SHARD)
 
 
-def check(built: Skeleton, leave_out: list[str]) -> None:
+def check(built: StoredModel, leave_out: list[str]) -> None:
     """Raises: ValueError naming what Qwen2-Audio cannot express; optional slots in ``leave_out`` may be filled."""
     config = built.config
     for slot, name in SLOTS.items():

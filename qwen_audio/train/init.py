@@ -2,35 +2,52 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-from qwen_audio.build import build_model
-from qwen_audio.infer.load import load_model
+import torch
+
+from qwen_audio.build import assemble, freeze, store_decoder
 from qwen_audio.infer.requests import task_of
+from qwen_audio.infer.stored import read_stored
+from qwen_audio.infer.weights import fill, tied_names
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import RUN, WEIGHTS, given_by_init, shaped_by_init
 from qwen_audio.registry import SLOTS
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.tokenizer import Tokenizer
 
-LORA, WRAPPED = ".lora_", ".base_layer."  # in peft's names: matrices of LoRA, and the layer they are added to
 
-
-def build_from(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks: int) -> AudioLLM:
+def build_from(
+    config: dict,
+    tokenizer: Tokenizer,
+    ctc_tokens: Sequence[int],
+    tasks: int,
+    frozen_dtype: torch.dtype = torch.float32,
+) -> AudioLLM:
     """The model of ``config`` with the weights of the folder ``config["init"]`` (as stage 5 leaves one).
 
     Its LoRA matrices are merged into its LLM first; where ``config`` asks for LoRA, new ones are added. A slot with
     another component than the folder's starts anew. Arguments as of ``build_model``; the tokenizer is the folder's
-    (qwen_audio/data/run_tokenizer.py checks that).
+    (qwen_audio/data/run_tokenizer.py checks that). Frozen weights that keep their type stay pages of the folder's
+    file, which all processes of a machine share.
 
     Raises:
         ValueError: if a component's tensors are missing, left over or of another shape.
     """
-    folder = Path(config["init"])
-    loaded = load_model(folder)
-    model = build_model(shaped_by_init(config), tokenizer, ctc_tokens, tasks)
-    for slot in given_by_init(config):
-        _place(model, loaded.model, slot, folder)
+    folder, given, shaped = Path(config["init"]), given_by_init(config), shaped_by_init(config)
+    lora = shaped["decoder_conf"].pop("lora", None) if "decoder" in given else None
+    model = assemble(shaped, tokenizer, ctc_tokens, tasks, empty=given)
+    source = read_stored(folder).model
+    for slot in given:
+        _place(model, source, slot, folder)
+    if lora is not None:
+        model.decoder.add_lora(lora)
+    freeze(model, config["freeze_param"])
+    store_decoder(model.decoder, frozen_dtype)
+    for param in model.parameters():
+        if param.requires_grad:
+            param.data = param.data.clone()  # not in the file's pages
     return model
 
 
@@ -64,21 +81,21 @@ def describe(config: dict) -> str:
 
 
 def _place(model: AudioLLM, source: AudioLLM, slot: str, folder: Path) -> None:
-    wanted = {
-        name: tensor
-        for name, tensor in model.state_dict().items()
-        if name.startswith(f"{slot}.") and LORA not in name
-    }
-    plain = {name: name.replace(WRAPPED, ".") for name in wanted}
-    given = {name: tensor for name, tensor in source.state_dict().items() if name.startswith(f"{slot}.")}
-    missing = sorted(set(plain.values()) - set(given))
-    surplus = sorted(set(given) - set(plain.values()))
-    other = sorted(n for n, p in plain.items() if p in given and wanted[n].shape != given[p].shape)
+    wanted, given = (
+        {name: held for name, held in whole.state_dict(keep_vars=True).items() if name.startswith(f"{slot}.")}
+        for whole in (model, source)
+    )
+    missing, surplus = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+    other = sorted(n for n in wanted.keys() & given.keys() if wanted[n].shape != given[n].shape)
     for what, names in (("lacks", missing), ("has left over", surplus), ("has another shape of", other)):
         if names:
             raise ValueError(
                 f"init: {folder} {what} {len(names)} tensors of {slot} ({', '.join(names[:3])}); give {slot}_conf the"
                 f" options it was trained with, or another component, which starts anew"
             )
-    for name, tensor in wanted.items():
-        tensor.copy_(given[plain[name]])
+    for names in tied_names(model):
+        if names[0] in wanted:
+            tensor = given[names[0]].detach()
+            if tensor.is_floating_point() and slot != "decoder":  # whose type store_decoder chooses
+                tensor = tensor.float()
+            fill(model, names, tensor, wanted[names[0]].requires_grad)

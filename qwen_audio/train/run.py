@@ -4,8 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-import torch
-
 from qwen_audio.build import DTYPES, build_model, feature_channels
 from qwen_audio.config import load_config
 from qwen_audio.data.batch_plan import BatchPlan
@@ -54,11 +52,13 @@ def train(
     if config["init"]:
         before = made_of(config)
         ctc_tokens, known = before["ctc_tokens"] or ctc_tokens, before["tasks"]
-        start = {"init": identity(config)}
+        start = {
+            "init": ranks.first(identity(config) if ranks.rank == 0 else None)
+        }  # it reads the whole file
         if ranks.rank == 0:
             print(describe(config), file=sys.stderr, flush=True)
     seed_everything(config["seed"])  # what no trained model gives begins at random
-    model = build(config, tokenizer, ctc_tokens, len(tasks))
+    model = build(config, tokenizer, ctc_tokens, len(tasks), DTYPES[config["train_dtype"]])
     check_frames(model, ranks.device)
     plan = BatchPlan.from_config(sets, config, model.frames_of)
     valid_plan = ValidPlan(valid, config["batch_conf"], model.frames_of, config["accum_grad"])
@@ -70,7 +70,6 @@ def train(
     if kind := config["decoder_conf"].get("quantize"):
         check_quantize(kind)
         quantize_llm(model.decoder.lm, kind, DTYPES[config["train_dtype"]], ranks.device)
-    store_frozen(model.decoder, DTYPES[config["train_dtype"]])
     collate = Collate(tasks, cache)
     trainer = Trainer(model, plan, collate, {**config, **start}, output, make_engine, ranks, valid_plan)
     if ranks.rank == 0:
@@ -81,17 +80,9 @@ def train(
         plot_log(output / "train_log.jsonl", output / "loss.png")
 
 
-def build(config: dict, tokenizer: Tokenizer, ctc_tokens: list[int], tasks: int) -> AudioLLM:
+def build(config: dict, *given) -> AudioLLM:
     """The model of ``config``, with the weights of the folder it starts from, if it names one."""
-    make = build_from if config["init"] else build_model
-    return make(config, tokenizer, ctc_tokens, tasks)
-
-
-def store_frozen(module: torch.nn.Module, dtype: torch.dtype) -> None:
-    """Keep the frozen weights of ``module`` in ``dtype``: half the memory in bf16, and no cast in every step."""
-    for param in module.parameters():
-        if not param.requires_grad and param.is_floating_point():  # quantised ones are integers
-            param.data = param.data.to(dtype)
+    return (build_from if config["init"] else build_model)(config, *given)
 
 
 def finish(run: str | Path, count: int | None = None, by: str = "last") -> list[Path]:

@@ -33,7 +33,6 @@ from qwen_audio.train.engine import LocalEngine
 from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, made_of
 from qwen_audio.train.ranks import Ranks
-from qwen_audio.train.run import store_frozen
 
 
 def main(args: argparse.Namespace) -> None:
@@ -41,7 +40,8 @@ def main(args: argparse.Namespace) -> None:
     config = load_config(args.config, [f"init={args.model}", "frame_cache.max_gb=100", *args.override])
     sets, ranks = list(map(TokenSet, args.sets)), Ranks(args.device)
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
-    model = build_from(config, tokenizer, made_of(config)["ctc_tokens"], len(task_list(sets, [])))
+    dtype = DTYPES[config["train_dtype"]]
+    model = build_from(config, tokenizer, made_of(config)["ctc_tokens"], len(task_list(sets, [])), dtype)
     whole = BatchPlan.from_config(sets, config, model.frames_of)
     phase = config["phases"][0] | {"steps": min(args.steps, config["phases"][0]["steps"])}
     plan = BatchPlan.from_config(sets, config | {"phases": [phase]}, model.frames_of)
@@ -51,7 +51,6 @@ def main(args: argparse.Namespace) -> None:
         clips, begin = planned(plan, nothing), clock()
         cache = fill(model, clips, config, folder, ranks)
         filling = (clock() - begin) / len(clips)
-        store_frozen(model.decoder, DTYPES[config["train_dtype"]])
         engine = LocalEngine(model, config, ranks)
         model.train()
         model.num_tasks = len(plan.tasks)

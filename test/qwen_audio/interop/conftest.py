@@ -1,6 +1,7 @@
 """Small random checkpoints in the layouts of released ones; nothing is downloaded."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +9,50 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # for qwen_layouts
+
+MEASURED = """
+import contextlib, gc, re, sys, torch
+
+torch.set_num_threads(1)
+
+def resident(which):
+    return 1024 * int(re.search(which + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+@contextlib.contextmanager
+def measured():
+    gc.collect()
+    open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+    before = resident("VmRSS")
+    yield
+    print("peak", resident("VmHWM") - before)
+"""
+
+
+@pytest.fixture
+def peak_memory():
+    """Function (script, *arguments): the bytes that what stands under each ``with measured()`` of the script takes."""
+
+    def run(script, *arguments):
+        command = [sys.executable, "-c", MEASURED + script, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("peak")]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shards(tiny_llm, tmp_path_factory):
+    """Folder of a random Llama of 16-bit weights, 140 MB in three shards."""
+    from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("shards")
+    shape = AutoConfig.from_pretrained(tiny_llm)
+    shape.update({"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 6, "head_dim": 64})
+    shape.update({"num_attention_heads": 16, "num_key_value_heads": 4, "dtype": "bfloat16"})
+    LlamaForCausalLM(shape).to(torch.bfloat16).save_pretrained(folder, max_shard_size="60MB")
+    AutoTokenizer.from_pretrained(tiny_llm).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

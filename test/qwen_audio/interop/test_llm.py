@@ -3,6 +3,7 @@ import qwen_layouts as layouts
 import torch
 from safetensors.torch import load_file
 
+from qwen_audio.build import store_decoder
 from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.interop.assemble import import_model
 from qwen_audio.interop.llm import load_llm, read_shape
@@ -45,10 +46,17 @@ def test_its_shape_is_that_of_qwen2_which_transformers_knows(first):
     assert HfCausalLm(300, [], str(first), pretrained=False).hidden_size == layouts.WIDTH
 
 
-def test_half_precision_weights_are_trained_in_float32(tiny_llm, tmp_path):
+def test_half_precision_weights_stay_so_where_they_are_frozen_and_are_trained_in_float32(tiny_llm, tmp_path):
     ranks = layouts.ranks_of(tiny_llm)
     layouts.write_checkpoint(tmp_path / "half", ranks, 208, audio=False, dtype=torch.bfloat16)
-    assert {p.dtype for p in load_llm(str(tmp_path / "half")).parameters()} == {torch.float32}
+    llm = load_llm(str(tmp_path / "half"))
+    assert {param.dtype for param in llm.parameters()} == {torch.bfloat16}
+    llm.lm_head.requires_grad_(False)
+    store_decoder(llm, torch.bfloat16)
+    assert {param.requires_grad: param.dtype for param in llm.parameters()} == {
+        True: torch.float32,
+        False: torch.bfloat16,
+    }
 
 
 def test_weights_that_do_not_fit_are_named(tiny_llm, tmp_path, write_config):

@@ -1,44 +1,34 @@
-"""How much memory an import takes, measured in a process of its own."""
+"""How much memory an import takes, and a training that begins with what was imported."""
 
 import json
-import subprocess
-import sys
 
-import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
-MEASURE = """
-import gc, re, sys, torch
+IMPORT = """
 from qwen_audio.interop.assemble import import_model
 
-def resident(which):
-    return 1024 * int(re.search(which + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
-
 whisper, tiny, *jobs = sys.argv[1:]
-torch.set_num_threads(1)
 import_model([whisper, tiny], jobs[1] + "_tiny")  # every module is loaded now
 for source, out, dtype in zip(jobs[::3], jobs[1::3], jobs[2::3]):
-    gc.collect()
-    open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
-    before = resident("VmRSS")
-    import_model([whisper, source], out, dtype)
-    print("peak", resident("VmHWM") - before)
+    with measured():
+        import_model([whisper, source], out, dtype)
 """
+BEGIN = """
+from qwen_audio.config import load_config
+from qwen_audio.interop.assemble import import_model
+from qwen_audio.tokenizer import Tokenizer
+from qwen_audio.train.run import build
 
-
-@pytest.fixture(scope="module")
-def shards(tiny_llm, tmp_path_factory):
-    """Folder of a random Llama of 16-bit weights, 140 MB in three shards."""
-    from transformers import AutoConfig, AutoTokenizer, LlamaForCausalLM
-
-    folder = tmp_path_factory.mktemp("shards")
-    shape = AutoConfig.from_pretrained(tiny_llm)
-    shape.update({"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 6, "head_dim": 64})
-    shape.update({"num_attention_heads": 16, "num_key_value_heads": 4, "dtype": "bfloat16"})
-    LlamaForCausalLM(shape).to(torch.bfloat16).save_pretrained(folder, max_shard_size="60MB")
-    AutoTokenizer.from_pretrained(tiny_llm).save_pretrained(folder)
-    return folder
+whisper, tiny, source, folder, config = sys.argv[1:]
+import_model([whisper, tiny], folder + "/tiny")
+import_model([whisper, source], folder + "/large", "float32")
+for name in ("tiny", "large"):
+    init = folder + "/" + name
+    with measured():
+        build(load_config(config, ["init=" + init]), Tokenizer(init + "/tokenizer"), [], 1, torch.bfloat16)
+"""
 
 
 def as_pickles(source, folder):
@@ -55,16 +45,23 @@ def as_pickles(source, folder):
 
 
 def test_an_import_takes_at_most_the_model_in_its_final_type_and_a_shard_and_a_fifth(
-    shards, tiny_whisper, tiny_llm, tmp_path
+    peak_memory, shards, tiny_whisper, tiny_llm, tmp_path
 ):
     pickles = as_pickles(shards, tmp_path / "pickles")
     jobs = [(shards, tmp_path / "kept", "source"), (pickles, tmp_path / "widened", "float32")]
-    arguments = [str(part) for job in [(tiny_whisper, tiny_llm), *jobs] for part in job]
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, check=True
-    )
-    peaks = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("peak")]
+    peaks = peak_memory(IMPORT, *[part for job in [(tiny_whisper, tiny_llm), *jobs] for part in job])
     for (source, out, _), taken in zip(jobs, peaks, strict=True):
         largest = max(file.stat().st_size for file in source.glob("*-of-*"))
         model = (out / "model.safetensors").stat().st_size
         assert model < taken <= model + 1.2 * largest
+
+
+def test_a_training_of_lora_holds_the_llm_it_begins_with_once_in_half_precision(
+    peak_memory, shards, tiny_whisper, tiny_llm, tmp_path
+):
+    config = tmp_path / "sft.yaml"
+    config.write_text(yaml.safe_dump({"decoder_conf": {"lora": {"r": 2}}, "phases": [{"steps": 1}]}))
+    _, taken = peak_memory(BEGIN, tiny_whisper, tiny_llm, shards, tmp_path, config)
+    # float32; pages of it are counted too, though they can be dropped
+    model = (tmp_path / "large/model.safetensors").stat().st_size
+    assert model / 2 < taken < 1.7 * model

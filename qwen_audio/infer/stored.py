@@ -1,24 +1,23 @@
-"""A model folder's model without its weights: every name, shape and number at no cost."""
+"""A model folder's model without its weights, at no cost, or with them as they are stored."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from qwen_audio.build import build_model
 from qwen_audio.config import load_config
+from qwen_audio.infer.weights import empty_parameters, merge_lora, place, tied_names
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, shaped_by
+from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, shaped_by
 from qwen_audio.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
-class Skeleton:
-    """What stands in a model folder besides its weights.
+class StoredModel:
+    """What stands in a model folder.
 
     Attributes:
-        model: on torch's meta device.
+        model: its parameters are on torch's meta device (read_skeleton) or pages of the file (read_stored).
         run: content of run.json.
     """
 
@@ -29,15 +28,7 @@ class Skeleton:
 
     def parameters(self) -> dict[str, list[str]]:
         """Names of the model's tensors; under the first name of each those that are tied to it."""
-        by_tensor, names = {}, {}
-        held = [*self.model.named_parameters(remove_duplicate=False)]
-        held += [*self.model.named_buffers(remove_duplicate=False)]
-        stored = self.model.state_dict()
-        for name, tensor in held:
-            if name in stored:
-                first = by_tensor.setdefault(id(tensor), name)
-                names.setdefault(first, []).append(name)
-        return {first: tied[1:] for first, tied in names.items()}
+        return {names[0]: names[1:] for names in tied_names(self.model)}
 
     def embeddings(self) -> tuple[str, str | None]:
         """Names of the LLM's input embedding and of its output projection; None where that is the same."""
@@ -47,8 +38,8 @@ class Skeleton:
         return by_tensor[id(rows)], None if head is rows else by_tensor[id(head)]
 
 
-def read_skeleton(folder: str | Path) -> Skeleton:
-    """Raises: ValueError if the folder is none that export_model or an import wrote."""
+def read_skeleton(folder: str | Path) -> StoredModel:
+    """The model without its weights. Raises: ValueError if the folder is none that export_model or an import wrote."""
     folder = Path(folder)
     for name in (CONFIG, RUN):
         if not (folder / name).is_file():
@@ -56,8 +47,21 @@ def read_skeleton(folder: str | Path) -> Skeleton:
     config = load_config(folder / CONFIG)
     run = json.loads((folder / RUN).read_text(encoding="utf-8"))
     tokenizer = Tokenizer(folder / TOKENIZER)
-    with torch.device("meta"):
+    with empty_parameters():
         model = build_model(
             shaped_by(config, folder), tokenizer, run["ctc_tokens"], max(len(run["tasks"]), 1)
         )
-    return Skeleton(model, tokenizer, config, run)
+    return StoredModel(model, tokenizer, config, run)
+
+
+def read_stored(folder: str | Path) -> StoredModel:
+    """The same with its weights: pages of the file, in its types, read when they are used; LoRA matrices merged.
+
+    Raises: ValueError as read_skeleton, and if a tensor is missing, left over or of another shape.
+    """
+    built, weights = read_skeleton(folder), Path(folder) / WEIGHTS
+    if not weights.is_file():
+        raise ValueError(f"{weights} is missing; stage 5 writes it (the folder of a trained run)")
+    place(built.model, weights)
+    merge_lora(built.model)
+    return built
