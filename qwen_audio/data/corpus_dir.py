@@ -47,7 +47,10 @@ class Utterance:
 
     def sentences(self, tasks: Mapping[str, TaskSpec]) -> set[str]:
         """Its transcripts and translations, normalised."""
-        texts = [self.text or "", *(text for row in self.examples for text in tasks[row["task"]].sentences(row))]
+        texts = [
+            self.text or "",
+            *(text for row in self.examples for text in tasks[row["task"]].sentences(row)),
+        ]
         return {normalise_sentence(text) for text in texts} - {""}
 
 

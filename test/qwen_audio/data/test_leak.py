@@ -67,7 +67,12 @@ def test_a_planted_translation_is_named(tmp_path):
 @pytest.mark.parametrize(
     "row",
     [
-        {"task": "srwt", "audio_lang": "es", "text_lang": "es", "words": [[0.0, 0.04, "Hola,"], [0.05, 0.1, "amigo"]]},
+        {
+            "task": "srwt",
+            "audio_lang": "es",
+            "text_lang": "es",
+            "words": [[0.0, 0.04, "Hola,"], [0.05, 0.1, "amigo"]],
+        },
         {"task": "dialect_asr", "audio_lang": "es", "text_lang": "es", "text": "hola, Amigo"},
         {"task": "osr", "audio_lang": "es", "text_lang": "es", "texts": ["adiós", "hola amigo!"]},
     ],
