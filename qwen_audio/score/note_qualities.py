@@ -13,17 +13,17 @@ _SONIC = re.compile(r"<\|sonic\|>([^<]*)")
 
 
 def note_qualities(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang: str) -> dict:
-    """Mean over the ten qualities of NSynth (Engel 2017) of the average precision of written or not.
+    """Mean over the qualities of NSynth (Engel 2017) of the average precision of written or not.
 
-    A quality that no reference has scores 0 and lowers the mean, as in the released scripts; how many there
-    are stands beside it, and the mean of the others. ``fast decay`` reads as ``fast_decay``. Of several
-    references of a note the first counts. A note without ``<|sonic|>`` has none of the qualities; a malformed
-    hypothesis is one without any field of a note.
+    As in the released scripts, the mean is of the qualities that a reference or a hypothesis has; one that only
+    hypotheses have scores 0. How many of those there are stands beside it, and the mean of the others.
+    ``fast decay`` reads as ``fast_decay``. Of several references of a note the first counts. A note without
+    ``<|sonic|>`` has none of the qualities; a malformed hypothesis is one without any field of a note.
 
     Returns:
-        ``score`` (None where no reference has a quality), ``without_positive`` (qualities),
-        ``with_positive_mean``, ``classes`` (average precision by quality), ``unknown`` (words written that
-        are no quality), ``malformed``.
+        ``score`` (None where no reference has a quality), ``without_positive`` (qualities of hypotheses alone),
+        ``with_positive_mean``, ``classes`` (average precision by quality, of those in the mean), ``unknown``
+        (words written that are no quality), ``malformed``.
 
     Raises:
         ValueError: naming the utterance whose reference has a quality that NSynth has not.
@@ -45,11 +45,12 @@ def note_qualities(refs: dict[str, list[str]], hyps: dict[str, str], protocol: s
         warnings.simplefilter("ignore")  # of qualities without a positive, which are counted here
         each = average_precision_score(truth, written.astype(float), average=None)
     positive = truth.any(axis=0)
+    met = positive | written.any(axis=0)
     return {
-        "score": float(each.mean()) if positive.any() else None,
-        "without_positive": int((~positive).sum()),
+        "score": float(each[met].mean()) if positive.any() else None,
+        "without_positive": int((met & ~positive).sum()),
         "with_positive_mean": float(each[positive].mean()) if positive.any() else None,
-        "classes": dict(zip(known.values(), map(float, each))),
+        "classes": {name: float(each[place]) for place, name in enumerate(known.values()) if met[place]},
         "unknown": sum(len(keys - known.keys()) for keys in answers.values()),
         "malformed": sum(not answers[utt] and not parse_note(hyps[utt]) for utt in refs),
     }

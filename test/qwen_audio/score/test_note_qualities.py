@@ -1,4 +1,6 @@
 import pytest
+from sklearn.metrics import average_precision_score
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from qwen_audio.score import compute
 from qwen_audio.score.note_qualities import QUALITIES
@@ -16,13 +18,24 @@ def qualities(refs, hyps):
 
 def test_by_hand():
     # bright: written for the two that are and one that is not, 2/3 at recall 1. dark: never written, so all
-    # four tie and a quarter is right. The other eight have no positive.
+    # four tie and a quarter is right. reverb: written of a note that has it not, and no note has it, so 0.
     refs = [note("bright"), note("bright", "dark"), note(), note()]
-    found = qualities(refs, [note("bright"), note("bright"), note("bright"), note()])
-    assert [found["classes"][name] for name in ("bright", "dark")] == pytest.approx([2 / 3, 1 / 4])
-    assert found["score"] == pytest.approx((2 / 3 + 1 / 4) / 10)
-    assert found["without_positive"] == 8
+    found = qualities(refs, [note("bright"), note("bright"), note("bright", "reverb"), note()])
+    assert found["classes"] == pytest.approx({"bright": 2 / 3, "dark": 1 / 4, "reverb": 0})
+    assert found["score"] == pytest.approx((2 / 3 + 1 / 4) / 3)
+    assert found["without_positive"] == 1
     assert found["with_positive_mean"] == pytest.approx((2 / 3 + 1 / 4) / 2)
+
+
+def test_the_mean_is_that_of_the_released_script():
+    """Its binarizer learns the qualities from references and hypotheses together."""
+    wanted = [["bright"], ["bright", "dark"], [], ["percussive"]]
+    written = [["bright", "reverb"], ["dark"], ["bright"], ["percussive"]]
+    columns = MultiLabelBinarizer().fit_transform(wanted + written)
+    with pytest.warns(UserWarning, match="No positive class"):
+        expected = average_precision_score(columns[:4], columns[4:], average="macro")
+    refs, hyps = ([note(*names) for names in side] for side in (wanted, written))
+    assert qualities(refs, hyps)["score"] == pytest.approx(expected)
 
 
 def test_all_ten_right_is_1():
@@ -38,7 +51,7 @@ def test_names_may_be_written_with_spaces_and_capitals():
 
 def test_without_a_quality_in_any_reference_there_is_no_score():
     found = qualities([note()], [note("bright")])
-    assert (found["score"], found["without_positive"]) == (None, 10)
+    assert (found["score"], found["without_positive"]) == (None, 1)
 
 
 def test_strange_words_and_malformed_answers_are_counted():
