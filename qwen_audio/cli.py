@@ -1,4 +1,4 @@
-"""The console script ``qwen-audio``: one command per stage, each also ``python -m qwen_audio.bin.NAME``."""
+"""The console script ``qwen-audio``: one command per stage, each also ``python -m qwen_audio NAME``."""
 
 import argparse
 import importlib
@@ -75,7 +75,3 @@ def main() -> None:
         sys.exit(f"qwen-audio: unknown command {name!r}{nearest(command, commands())}")
     else:
         run(command, rest)
-
-
-if __name__ == "__main__":
-    main()

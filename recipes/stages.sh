@@ -220,9 +220,9 @@ allocator() {  # the memory allocator tcmalloc, if it is there: torch on a CPU i
 launch() {  # launch COMMAND: how to call `qwen-audio COMMAND` on $num_nodes machines with $ngpu GPUs each
     local torchrun="python -m torch.distributed.run --nproc_per_node $((ngpu > 0 ? ngpu : 1))"
     if ((num_nodes > 1)); then
-        echo "$torchrun --nnodes $num_nodes --rdzv_backend c10d --rdzv_endpoint $master -m qwen_audio.bin.$1"
+        echo "$torchrun --nnodes $num_nodes --rdzv_backend c10d --rdzv_endpoint $master -m qwen_audio $1"
     elif ((ngpu > 1)); then
-        echo "$torchrun --standalone -m qwen_audio.bin.$1"
+        echo "$torchrun --standalone -m qwen_audio $1"
     else
         echo "qwen-audio $1"
     fi

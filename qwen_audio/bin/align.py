@@ -68,9 +68,3 @@ def main(args: argparse.Namespace) -> None:
         print(
             f"{args.data}: if it was tokenised before, do that again (stage 2): its examples are others now"
         )
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("align")

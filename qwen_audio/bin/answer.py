@@ -54,9 +54,3 @@ def main(args: argparse.Namespace) -> None:
         f"{args.output}: {found['dialogues']} answers in {found['seconds']:.0f} s ({place['dtype']});"
         f" {found['looped']} looped, {found['cut']} cut at --max_new_tokens"
     )
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("answer")

@@ -25,9 +25,3 @@ def main(args: argparse.Namespace) -> None:
     for piece in open_terminal(args).session.ask(args.question, args.audio, stream=True):
         print(piece, end="", flush=True)
     print()
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("ask")

@@ -23,9 +23,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     folders = finish(args.run, args.count, args.by)
     print(f"{args.run}/model.safetensors: mean of {', '.join(folder.name for folder in folders)}")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("average")

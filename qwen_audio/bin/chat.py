@@ -27,9 +27,3 @@ def main(args: argparse.Namespace) -> None:
     else:
         terminal.converse(sys.stdin)
         sys.exit(min(terminal.faults, 1))
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("chat")

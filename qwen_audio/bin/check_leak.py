@@ -29,9 +29,3 @@ def main(args: argparse.Namespace) -> None:
         f"{'no shared recording' if args.may_share_sentences else 'no leak'}; compared "
         + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
     )
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("check_leak")

@@ -25,9 +25,3 @@ def main(args: argparse.Namespace) -> None:
     config = read_config(args)
     config["phases"] = leave_out(config["phases"], args.without)
     print(yaml.safe_dump(config, sort_keys=False), end="")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("config")

@@ -131,9 +131,3 @@ def _decode_recordings(args: argparse.Namespace) -> None:
         f" {summary['audio_seconds']:.0f} s of audio, in {summary['seconds']:.0f} s: real-time factor"
         f" {summary['real_time_factor']:.3f}; {summary['rejected']} rejected, {summary['unfinished']} windows cut"
     )
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("decode")

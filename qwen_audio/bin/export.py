@@ -41,9 +41,3 @@ def main(args: argparse.Namespace) -> None:
     else:
         {"hf": to_hf, "espnet": to_espnet}[args.to].export(args.model, args.folder)
     print(f"{args.folder}: {args.model} as {args.to}")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("export")

@@ -37,9 +37,3 @@ def main(args: argparse.Namespace) -> None:
     kinds = " and ".join(source["kind"] for source in about["sources"])
     counts = ", ".join(f"{count} {what}" for what, count in about["tensors"].items())
     print(f"{args.folder}: {kinds}; tensors: {counts}")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("import")

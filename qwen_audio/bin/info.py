@@ -15,9 +15,3 @@ def main(args: argparse.Namespace) -> None:
     from qwen_audio.interop.info import report
 
     print("\n".join(report(args.model)))
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("info")

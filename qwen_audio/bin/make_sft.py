@@ -76,9 +76,3 @@ def _llm(args: argparse.Namespace) -> Cached:
         check_device(args.device)
         complete = LocalLLM(args.model, args.device)
     return Cached(complete, args.out / "llm_answers")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("make_sft")

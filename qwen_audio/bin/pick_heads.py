@@ -59,9 +59,3 @@ def main(args: argparse.Namespace) -> None:
     shift = aas(clips, [head for head, _ in chosen])[1]
     print("timestamp_head: attention")
     print(f"timestamp_head_conf: {{heads: {[list(names[head]) for head, _ in chosen]}, shift: {shift}}}")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("pick_heads")

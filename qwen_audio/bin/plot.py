@@ -22,9 +22,3 @@ def main(args: argparse.Namespace) -> None:
     output = args.output or args.run_dir / "loss.png"
     plot_log(args.run_dir / LOG, output)
     print(output)
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("plot")

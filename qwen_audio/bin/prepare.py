@@ -43,9 +43,3 @@ def main(args: argparse.Namespace) -> None:
         cut_longer=args.cut_longer,
     )
     print(f"{args.target}: {report(summary)}")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("prepare")

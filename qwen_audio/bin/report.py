@@ -31,9 +31,3 @@ def main(args: argparse.Namespace) -> None:
     command = shlex.join(["qwen-audio", "report", *map(str, words)])
     write_report(args.output, systems, without, command)
     print(f"{args.output / 'report.md'}, report.png: models: {len(systems) + len(without)}")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("report")

@@ -129,7 +129,7 @@ def score_recipe(args: argparse.Namespace) -> None:
         found = {key: found.get(key, []) + answered.get(key, []) for key in {**found, **answered}}
     seconds = [run["seconds"] for run in runs if run.get("seconds") is not None]
     about = {
-        "command": args.made_by or _command(sys.argv[1:]),
+        "command": args.made_by or shlex.join(["qwen-audio", *sys.argv[1:]]),
         "config_hash": "+".join(str(run["config_hash"]) for run in runs if "config_hash" in run) or None,
         "seconds": sum(seconds) if seconds else None,
         "runs": runs,
@@ -138,17 +138,7 @@ def score_recipe(args: argparse.Namespace) -> None:
     print(f"{args.results / 'RESULTS.md'}: scores: {len(found['rows'])}")
 
 
-def _command(words: list[str]) -> str:
-    return shlex.join(["qwen-audio", "score", *(words[1:] if words[:1] == ["score"] else words)])
-
-
 def _plain(value) -> str:
     if isinstance(value, list):
         return " to ".join(map(_plain, value))
     return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("score")

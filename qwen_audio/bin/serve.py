@@ -63,9 +63,3 @@ def main(args: argparse.Namespace) -> None:
     )
     print(f"http://{args.host}:{args.port} serves {name}; asks for {key}", flush=True)
     uvicorn.run(app, host=args.host, port=args.port, log_level="warning")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("serve")

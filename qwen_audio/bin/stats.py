@@ -37,9 +37,3 @@ def main(args: argparse.Namespace) -> None:
     ValidPlan(valid, config["batch_conf"], frames_of, config["accum_grad"])  # for its errors
     print(*plan.describe(), sep="\n")
     print(write_stats([*sets, *valid], args.output, plan), end="")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("stats")

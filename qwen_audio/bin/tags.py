@@ -22,9 +22,3 @@ def main(args: argparse.Namespace) -> None:
     if args.base_size < 0:
         raise ValueError(f"--base-size is {args.base_size}; write how many tokens the base tokenizer has")
     print("\n".join(f"{number}\t{token}" for number, token in enumerate(SPECIAL_TOKENS, args.base_size)))
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("tags")

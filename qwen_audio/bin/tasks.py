@@ -51,9 +51,3 @@ def example(spec: TaskSpec) -> str:
     pieces += [("answer", 1, *piece) for piece in [*spec.target_pieces(row), (END, True)]]
     lines = [f"{part}\t{loss}\t{'tag' if is_tag else 'text'}\t{text}" for part, loss, text, is_tag in pieces]
     return "\n".join([f"# {spec.name}: {spec.title}", "part\tloss\tkind\tpiece", *lines])
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("tasks")

@@ -73,9 +73,3 @@ def main(args: argparse.Namespace) -> None:
             f" the model's own words of {known} were there, decoded before",
             flush=True,
         )
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("time_words")

@@ -35,9 +35,3 @@ def main(args: argparse.Namespace) -> None:
         counts = tokenize_dialogues(args.source, args.target, tokenizer)
     rows = ", ".join(f"{task} {count}" for task, count in sorted(counts.items()))
     print(f"{args.target}: {sum(counts.values())} examples ({rows})")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("tokenize")

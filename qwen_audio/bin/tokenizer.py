@@ -25,9 +25,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     tokenizer = make_tokenizer(read_config(args), args.train, load_tasks(), args.out)
     print(f"{args.out}: {tokenizer.base_size} tokens, {len(tokenizer.new_tokens)} special tokens appended")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("tokenizer")

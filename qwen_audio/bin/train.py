@@ -1,6 +1,6 @@
 """Stage 4: train a model on tokenised sets; the same command goes on where it was broken off.
 
-Several GPUs or machines: python -m torch.distributed.run --nproc_per_node N -m qwen_audio.bin.train ...
+Several GPUs or machines: python -m torch.distributed.run --nproc_per_node N -m qwen_audio train ...
 
 Example:
     qwen-audio train --config conf/pretrain.yaml --train dump/tokens/asterisk_train \\
@@ -36,9 +36,3 @@ def main(args: argparse.Namespace) -> None:
             " or --ngpu 0 to train on the CPU"
         )
     train(read_config(args), args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
-
-
-if __name__ == "__main__":
-    from qwen_audio.cli import run
-
-    run("train")

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -17,6 +18,12 @@ def test_a_command_may_be_written_with_a_hyphen(name, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 0 and "usage: qwen-audio check_leak" in capsys.readouterr().out
+
+
+def test_a_command_runs_without_the_console_script():
+    command = [sys.executable, "-m", "qwen_audio", "tags", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("usage: qwen-audio tags")
 
 
 def test_a_fault_of_the_input_is_one_line_and_a_traceback_only_under_debug(tmp_path):

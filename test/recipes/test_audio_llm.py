@@ -214,13 +214,12 @@ def test_several_gpus_are_started_by_torchrun(recipe):
     (one,) = [
         line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
     ]
-    assert "--nproc_per_node 2 --standalone -m qwen_audio.bin.train --config conf/pretrain.yaml" in one
+    assert "--nproc_per_node 2 --standalone -m qwen_audio train --config conf/pretrain.yaml" in one
     args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b"]
     args += ["--stage", "4", "--stop_stage", "4"]
     (two,) = [line for line in recipe.run(*args)[2] if "torch.distributed" in line]
     assert (
-        "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio.bin.train"
-        in two
+        "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio train" in two
     )
 
 

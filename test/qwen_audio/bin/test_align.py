@@ -18,7 +18,7 @@ def data(tmp_path):
 
 
 def run(*words) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "qwen_audio.bin.align", *map(str, words)]
+    command = [sys.executable, "-m", "qwen_audio", "align", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -1,9 +1,11 @@
 import argparse
 import json
 import os
+import sys
 
 import pytest
 
+from qwen_audio import cli
 from qwen_audio.bin import score
 from qwen_audio.chat_templates import main_form
 from qwen_audio.task_spec import load_tasks
@@ -173,9 +175,12 @@ def test_decoded_sets_give_results(decoded, tmp_path, capsys):
     assert "RESULTS.md: scores: 1" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["score", "--results", "a b"], ["--results", "a b"]])
-def test_the_command_reads_the_same_from_the_script_and_the_module(words):
-    assert score._command(words) == "qwen-audio score --results 'a b'"
+def test_results_name_the_call_that_made_them(decoded, tmp_path, monkeypatch):
+    words = ["score", "--results", f"{tmp_path}/my results", "--decoded", str(decoded)]
+    monkeypatch.setattr(sys, "argv", ["qwen_audio/__main__.py", *words])
+    cli.main()
+    found = json.loads((tmp_path / "my results/results.json").read_text())
+    assert found["command"] == f"qwen-audio score --results '{tmp_path}/my results' --decoded {decoded}"
 
 
 @pytest.mark.parametrize(
