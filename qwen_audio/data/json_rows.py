@@ -1,8 +1,8 @@
-"""Files of JSON objects, one a line, that are written whole, or go on where a break left them."""
+"""Files of JSON objects, one a line: read; written whole, or going on where a break left them."""
 
 import json
 import os
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
 
 
@@ -15,6 +15,40 @@ def write_rows(path: str | Path, rows: Iterable[dict]) -> None:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_rows(path: Path, needs: tuple[str, ...]) -> Iterator[dict]:
+    """JSON lines that all have the keys ``needs``, one at a time.
+
+    Raises:
+        ValueError: naming file, line and what is missing.
+    """
+    for at, line in numbered_lines(path):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}:{at}: no JSON ({error}); write one object per line") from None
+        lacking = [key for key in needs if not isinstance(row, dict) or key not in row]
+        if lacking:
+            raise ValueError(f"{path}:{at}: the row has no {', '.join(lacking)}")
+        yield row
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers from 1 and lines; only a newline ends a line, unlike str.splitlines().
+
+    Raises:
+        ValueError: naming file and line that is no UTF-8.
+    """
+    with open(path, "rb") as stream:
+        for at, line in enumerate(stream, 1):
+            try:
+                text = line.decode("utf-8-sig" if at == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path}:{at}: not UTF-8 at byte {error.start}; convert it with iconv"
+                ) from None
+            yield at, text.removesuffix("\n")
 
 
 class ResumedRows:

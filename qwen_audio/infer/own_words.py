@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
+from qwen_audio.data.json_rows import read_rows
 from qwen_audio.infer.decode import HYP, SUMMARY
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.time_words import joined
 from qwen_audio.infer.timed import Timed
-from qwen_audio.score.files import read_rows
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.words import parse_words
 

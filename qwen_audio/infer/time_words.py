@@ -6,9 +6,9 @@ from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.json_rows import write_rows
+from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.infer.word_systems import Batch, Clip, System
 from qwen_audio.progress import progress
-from qwen_audio.score.files import read_num_samples, read_rows, read_text
 from qwen_audio.tags import UNSPACED
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.timestamp.head import Word
@@ -65,18 +65,13 @@ def read_clips(dump: Path, said: dict[tuple[str, str], str] | None = None) -> li
         ValueError: if there are some, but features in place of audio.
     """
     tasks = {name for name, spec in load_tasks().items() if spec.target == WORDS}
-    rows = [row for row in read_rows(dump / "examples.jsonl", ("utt", "task")) if row["task"] in tasks]
-    if not rows:
-        return []
-    if not (dump / "wav.scp").is_file():
-        raise ValueError(f"{dump / 'wav.scp'} is missing; word times need audio: --feats_type raw")
-    audio, samples = read_text(dump / "wav.scp"), read_num_samples(dump / "utt2num_samples")
+    prepared = PreparedSet(dump)
     clips = {}
-    for row in rows:
+    for row in prepared.rows(tasks):
         utt, language = row["utt"], row["audio_lang"]
         text = joined((word for _, _, word in row[WORDS] if word != SIL), language)
         own = (said or {}).get((utt, language))
-        clip = Clip(utt, row["task"], audio[utt][0], samples[utt], language, text, own)
+        clip = Clip(utt, row["task"], prepared.audio[utt], prepared.samples[utt], language, text, own)
         clips.setdefault((utt, language), clip)
     return list(clips.values())
 

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 from qwen_audio.data.dialogue import Audio, Dialogue, read_dialogues
+from qwen_audio.data.prepared import at_even_distance
 from qwen_audio.score.chat import score_chat
 from qwen_audio.score.chat_facts import Taught
-from qwen_audio.score.files import CHAT, at_even_distance
+from qwen_audio.score.files import CHAT
 from qwen_audio.score.recipe import run_name
 from qwen_audio.score.train_labels import TrainLabels
 

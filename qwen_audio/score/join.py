@@ -4,7 +4,7 @@ import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qwen_audio.score.files import read_rows
+from qwen_audio.data.json_rows import read_rows
 from qwen_audio.score.registry import name_some
 from qwen_audio.task_fields import LANGUAGE
 from qwen_audio.task_spec import TaskSpec

@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.prepared import PreparedSet, at_even_distance
 from qwen_audio.registry import nearest
 from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, needs_seconds
 from qwen_audio.score.eer import DIFFERENT, SAME
-from qwen_audio.score.files import at_even_distance, read_num_samples
 from qwen_audio.score.join import Group, read_groups
 from qwen_audio.score.registry import METRICS, Absent, absent, compute, metric_name
 from qwen_audio.score.rejected import cuts, rejections
@@ -132,7 +131,7 @@ def score_group(group: Group, where: dict, labels: TrainLabels, dump: Path) -> l
         except Absent as error:
             results.append(about | _absent(metric, protocol, len(refs), str(error)) | {"baseline_name": name})
             continue
-        seconds = _seconds(dump) if needs_seconds(name, spec) else {}
+        seconds = PreparedSet(dump).seconds if needs_seconds(name, spec) else {}
         trivial = baseline_hypotheses(name, spec, common, written, seconds)
         beside = {"baseline": None, "baseline_name": f"{name} (no training examples given)"}
         if trivial is not None:
@@ -200,8 +199,3 @@ def sample(group: Group) -> list[dict]:
         }
         for utt in sorted(group.rows)
     ]
-
-
-def _seconds(dump: Path) -> dict[str, float]:
-    samples = read_num_samples(Path(dump) / "utt2num_samples")
-    return {utt: count / SAMPLE_RATE for utt, count in samples.items()}

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from qwen_audio.score.files import iter_rows
+from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.score.join import group_key
 from qwen_audio.task_spec import TaskSpec
 
@@ -75,7 +75,7 @@ class TrainLabels:
         """Of prepared sets. Raises: ValueError naming file and line of a row without ``utt`` or ``task``."""
         labels = cls(tasks)
         for folder in sets:
-            for row in iter_rows(folder / "examples.jsonl", ("utt", "task")):
+            for row in PreparedSet(folder).rows():
                 labels.add(row)
         return labels
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE, read_audio
 from qwen_audio.data.json_rows import write_rows
+from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.progress import progress
-from qwen_audio.score.files import read_rows, read_text
 
 WINDOW = 30 * SAMPLE_RATE  # samples that Whisper takes at once
 _MAX_NEW_TOKENS = 224  # half of Whisper's 448 positions, as in its paper's section 2.3
@@ -38,17 +38,10 @@ def decode_with_whisper(model: str, dump: Path, out: Path, batch_size: int = 8, 
     Raises:
         ValueError: the set holds features instead of audio, or is no set.
     """
-    dump, out = Path(dump), Path(out)
-    if not (dump / "wav.scp").is_file():
-        raise ValueError(
-            f"{dump / 'wav.scp'} does not exist; Whisper reads audio: prepare with --feats_type raw"
-        )
-    rows = read_rows(dump / "examples.jsonl", ("utt", "task"))
-    audio = {utt: specs[0] for utt, specs in read_text(dump / "wav.scp").items()}
-    known = _languages(model)
-    clips = {
-        row["utt"]: row["audio_lang"] for row in rows if row["task"] == "asr" and row["audio_lang"] in known
-    }
+    prepared, out = PreparedSet(dump), Path(out)
+    audio, known = prepared.audio, _languages(model)
+    rows = prepared.rows({"asr"})
+    clips = {row["utt"]: row["audio_lang"] for row in rows if row["audio_lang"] in known}
     if not clips:
         return False
     source = {"model": str(model), "clips": _digest([[utt, lang, audio[utt]] for utt, lang in clips.items()])}

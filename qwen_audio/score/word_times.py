@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.json_rows import read_rows
+from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.score.baseline import even_spacing
-from qwen_audio.score.files import read_num_samples, read_rows
 from qwen_audio.score.registry import compute
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.words import SIL, Word, parse_words
@@ -43,12 +43,11 @@ def score_word_times(decoded: Path, dump: Path, where: dict) -> list[dict]:
         where: ``{"model", "stage", "set"}``, copied into each row.
     """
     tasks = {name for name, spec in load_tasks().items() if spec.target == WORDS}
-    samples = read_num_samples(dump / "utt2num_samples")
-    seconds = {utt: count / SAMPLE_RATE for utt, count in samples.items()}
+    prepared = PreparedSet(dump)
+    seconds = prepared.seconds
     references: dict[str, list[dict]] = {}
-    for row in read_rows(dump / "examples.jsonl", ("utt", "task")):
-        if row["task"] in tasks:
-            references.setdefault(row["text_lang"], []).append(row)
+    for row in prepared.rows(tasks):
+        references.setdefault(row["text_lang"], []).append(row)
     answers = _read(decoded, tasks)
     found = []
     for lang, rows in sorted(references.items()):

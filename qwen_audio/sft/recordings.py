@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.dialogue import Audio, Dialogue, Message, Text
-from qwen_audio.data.kaldi_dir import read_examples, read_table
-from qwen_audio.score.files import read_num_samples
+from qwen_audio.data.kaldi_dir import read_examples
+from qwen_audio.data.prepared import PreparedSet
 
 
 @dataclass(frozen=True)
@@ -30,22 +29,18 @@ def read_recordings(folder: Path, tasks: Mapping) -> list[Recording]:
     Raises:
         ValueError: the set holds features instead of audio, or a file of it is broken.
     """
-    folder = Path(folder)
-    if not (folder / "wav.scp").is_file():
-        raise ValueError(f"{folder}/wav.scp is missing; a chat needs audio: prepare it with --feats_type raw")
-    audio = {utt: spec for utt, (_, spec) in read_table(folder / "wav.scp")}
-    samples = read_num_samples(folder / "utt2num_samples")
+    prepared = PreparedSet(folder)
+    audio, seconds = prepared.audio, prepared.seconds
     found = []
-    for utt, rows in read_examples(folder / "examples.jsonl", tasks):
+    for utt, rows in read_examples(prepared.examples, tasks):
         for number, row in rows:
             try:
                 tasks[row["task"]].check(row)
             except ValueError as error:
-                raise ValueError(f"{folder}/examples.jsonl:{number}: {error}") from None
-        if utt not in audio or utt not in samples:
+                raise ValueError(f"{prepared.examples}:{number}: {error}") from None
+        if utt not in audio or utt not in seconds:
             raise ValueError(f"{folder}: {utt} of examples.jsonl has no line in wav.scp or utt2num_samples")
-        seconds = samples[utt] / SAMPLE_RATE
-        found.append(Recording(utt, audio[utt], seconds, tuple(row for _, row in rows)))
+        found.append(Recording(utt, audio[utt], seconds[utt], tuple(row for _, row in rows)))
     return found
 
 

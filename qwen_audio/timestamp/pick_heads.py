@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from qwen_audio.audio import read_audio
+from qwen_audio.data.prepared import PreparedSet, at_even_distance
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.load import LoadedModel
-from qwen_audio.score.files import at_even_distance, read_rows, read_text
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.timestamp.attention import Attended, Attention, words_on
 from qwen_audio.timestamp.path import best_path
@@ -50,12 +50,10 @@ def read_clips(
     if spec is None or spec.target != WORDS:
         timed = [name for name, each in load_tasks().items() if each.target == WORDS]
         raise ValueError(f"--task {task} has no word times; name one of {', '.join(timed)}")
-    if not (folder / "wav.scp").is_file():
-        raise ValueError(f"{folder / 'wav.scp'} does not exist; give a set prepared with --feats_type raw")
-    audio = {utt: specs[0] for utt, specs in read_text(folder / "wav.scp").items()}
-    rows = [row for row in read_rows(folder / "examples.jsonl", ("utt", "task")) if row["task"] == task]
+    prepared = PreparedSet(folder)
+    audio, rows = prepared.audio, list(prepared.rows({task}))
     if not rows:
-        raise ValueError(f"{folder / 'examples.jsonl'} has no example of {task}")
+        raise ValueError(f"{prepared.examples} has no example of {task}")
     return list(_attend(loaded, at_even_distance(rows, count), audio, spec, head))
 
 

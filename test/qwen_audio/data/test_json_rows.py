@@ -1,6 +1,6 @@
 import pytest
 
-from qwen_audio.data.json_rows import ResumedRows, write_rows
+from qwen_audio.data.json_rows import ResumedRows, read_rows, write_rows
 
 
 def read(path):
@@ -20,6 +20,14 @@ def test_rows_are_written_whole_or_not_at_all(tmp_path):
         write_rows(path, broken())
     assert path.read_text(encoding="utf-8").startswith('{"id": 1')
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_rows_name_the_line_that_is_no_json_or_lacks_a_key(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"utt": "a"}\n{oops\n')
+    with pytest.raises(ValueError, match="x.jsonl:2: no JSON"):
+        list(read_rows(tmp_path / "x.jsonl", ("utt",)))
+    with pytest.raises(ValueError, match="x.jsonl:1: the row has no task, hyp"):
+        list(read_rows(tmp_path / "x.jsonl", ("utt", "task", "hyp")))
 
 
 def test_rows_go_on_after_a_break_within_a_line(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from qwen_audio.score.files import at_even_distance, read_hypotheses, read_num_samples, read_rows, read_text
+from qwen_audio.score.files import read_hypotheses, read_text
 
 
 def test_an_id_that_repeats_has_several_texts(tmp_path):
@@ -39,22 +39,3 @@ def test_other_encodings_are_an_error(tmp_path):
     (tmp_path / "ref").write_bytes("a é\n".encode("latin-1"))
     with pytest.raises(ValueError, match="ref:1: not UTF-8 at byte 2; convert it with iconv"):
         read_text(tmp_path / "ref")
-
-
-def test_rows_name_the_line_that_is_no_json_or_lacks_a_key(tmp_path):
-    (tmp_path / "x.jsonl").write_text('{"utt": "a"}\n{oops\n')
-    with pytest.raises(ValueError, match="x.jsonl:2: no JSON"):
-        read_rows(tmp_path / "x.jsonl", ("utt",))
-    with pytest.raises(ValueError, match="x.jsonl:1: the row has no task, hyp"):
-        read_rows(tmp_path / "x.jsonl", ("utt", "task", "hyp"))
-
-
-def test_num_samples_are_whole_numbers(tmp_path):
-    (tmp_path / "utt2num_samples").write_text("a 16000\nb 8\n")
-    assert read_num_samples(tmp_path / "utt2num_samples") == {"a": 16000, "b": 8}
-
-
-def test_examples_are_picked_by_place():
-    assert at_even_distance(list("abcdefghi"), 5) == ["a", "c", "e", "g", "i"]
-    assert at_even_distance(["a", "b"], 5) == ["a", "b"]
-    assert at_even_distance(["a", "b"], 1) == ["a"]

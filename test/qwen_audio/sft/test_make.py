@@ -73,9 +73,7 @@ def test_a_text_dialogue_without_an_answer_is_named(tmp_path):
 
 def test_a_set_of_features_is_named(prepared, tasks, tmp_path):
     (prepared / "wav.scp").rename(prepared / "feats.scp")
-    with pytest.raises(
-        ValueError, match="wav.scp is missing; a chat needs audio: prepare it with --feats_type raw"
-    ):
+    with pytest.raises(ValueError, match="wav.scp is missing; .* prepare the set with --feats_type raw"):
         make_sft(prepared, tmp_path / "out", tasks)
 
 

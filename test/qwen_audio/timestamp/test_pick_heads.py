@@ -99,5 +99,5 @@ def test_a_task_without_word_times_is_named(prepared):
 
 def test_a_set_of_features_is_refused(prepared):
     (prepared / "wav.scp").unlink()
-    with pytest.raises(ValueError, match="wav.scp does not exist; give a set prepared with --feats_type raw"):
+    with pytest.raises(ValueError, match="wav.scp is missing; .* prepare the set with --feats_type raw"):
         read_clips(None, prepared, "srwt", Attention())
