@@ -111,7 +111,8 @@ class AudioLLM(AbsESPnetModel):
         ``longest``: decoder positions of the longest row; without it they are read from the device. loss = (lm *
         sum of token losses + ctc * sum of CTC losses + timestamp * sum of the timestamp head's) / weight, weight =
         supervised tokens (without lm: those of the first of the other terms), so that sums over ranks and
-        micro-batches give the exact token mean.
+        micro-batches give the exact token mean. The statistics of the other terms are pairs, (2,): nats and units,
+        and of ``TERM_left_out`` clips left out and clips with a transcript; they count other things than tokens.
         """
         weights = {term: value for term, value in self.loss_weights.items() if value}
         if frames is None and len(speech_lengths):
@@ -128,10 +129,11 @@ class AudioLLM(AbsESPnetModel):
             scored["timestamp"] = self.timestamp_head(hidden, hidden_lengths, ctc_text, ctc_text_lengths)
         counts = [total.new_full((), len(loss_places))] if "lm" in weights else []
         for term, (losses, units) in scored.items():
-            left_out = ((units == 0) & (ctc_text_lengths > 0)).sum()  # see ctc/embedding.py, timestamp/ctc.py
+            spoken = ctc_text_lengths > 0
+            left_out = ((units == 0) & spoken).sum()  # see ctc/embedding.py, timestamp/ctc.py
             counts.append(units.sum().float())
-            stats[f"loss_{term}"] = (losses.sum() / counts[-1].clamp(min=1)).detach()
-            stats[f"{term}_left_out"] = left_out / (ctc_text_lengths > 0).sum().clamp(min=1)
+            stats[f"loss_{term}"] = torch.stack([losses.sum().detach().float(), counts[-1]])
+            stats[f"{term}_left_out"] = torch.stack([left_out, spoken.sum()])
             total = total + weights[term] * losses.sum()
         weight = counts[0] if counts else total
         if "lm" in weights:

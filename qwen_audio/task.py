@@ -113,8 +113,8 @@ class AudioLLMTask(AbsTask):
     def build_model(cls, args: argparse.Namespace) -> AudioLLM:
         """The model of ``args``: the keys of qwen_audio/config.py, ``tokenizer``, ``tasks`` and ``ctc_tokens``.
 
-        Its statistics are numbers, as ESPnet's reporter wants them, with the loss of each task by name. What is
-        packed for inference alone has no ``loss_weights``.
+        Its statistics are single numbers, as ESPnet's reporter wants them, with the loss of each task by name. What
+        is packed for inference alone has no ``loss_weights``.
         """
         keys = [*SLOTS, *(f"{slot}_conf" for slot in SLOTS), "freeze_param"]
         weights = getattr(args, "loss_weights", LOSS_WEIGHTS)
@@ -130,7 +130,7 @@ class AudioLLMTask(AbsTask):
         model = build_model(config, Tokenizer(args.tokenizer), args.ctc_tokens, max(len(args.tasks), 1))
         model.loss_weights = weights or LOSS_WEIGHTS
         model.trained = {name for name, param in model.named_parameters() if param.requires_grad}
-        model.register_forward_hook(functools.partial(_name_tasks, tuple(args.tasks)))
+        model.register_forward_hook(functools.partial(_plain_numbers, tuple(args.tasks)))
         return model
 
     @classmethod
@@ -154,9 +154,18 @@ class AudioLLMTask(AbsTask):
         return [build_optimizer(model, with_defaults({key: getattr(args, key) for key in OPTIMIZER_KEYS}))]
 
 
-def _name_tasks(tasks: Sequence[str], model: AudioLLM, inputs: tuple, output: tuple) -> tuple:
-    """A forward hook that puts ``loss_TASK`` in the place of the sums over tasks; NaN where a batch has none of it."""
+def _plain_numbers(tasks: Sequence[str], model: AudioLLM, inputs: tuple, output: tuple) -> tuple:
+    """A forward hook: means in the place of sums with their counts, and ``loss_TASK`` in that of the sums over tasks.
+
+    ``loss_TASK`` is NaN where a batch has none of it.
+    """
     loss, stats, weight = output
-    stats = dict(stats)
-    mean = stats.pop("task_loss_sum") / stats.pop("task_tokens")
-    return loss, stats | {f"loss_{task}": value for task, value in zip(tasks, mean)}, weight
+    stats, by_task = dict(stats), {}
+    if "task_tokens" in stats:  # there is none without the loss of the LLM
+        means = stats.pop("task_loss_sum") / stats.pop("task_tokens")
+        by_task = {f"loss_{task}": value for task, value in zip(tasks, means)}
+    plain = {
+        name: value[0] / value[1].clamp(min=1) if value.numel() == 2 else value
+        for name, value in stats.items()
+    }
+    return loss, plain | by_task, weight

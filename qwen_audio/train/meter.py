@@ -11,7 +11,7 @@ TASK_KEYS = ("task_loss_sum", "task_tokens")
 
 
 class Meter:
-    """Token-weighted means of loss and statistics, and sums per task, over steps and ranks.
+    """Means of loss and statistics, each over what it counts, and sums per task, over steps and ranks.
 
     Args:
         tasks: the run's task list, the order of ``stats["task_loss_sum"]`` and ``stats["task_tokens"]``.
@@ -31,13 +31,18 @@ class Meter:
         self._host.update(amounts)
 
     def add(self, loss: Tensor, stats: dict[str, Tensor], weight: Tensor) -> None:
-        """One micro-batch: ``loss`` and 0-dim ``stats`` are means over ``weight`` tokens."""
+        """One micro-batch: ``loss`` and ``stats`` of one number are means over ``weight`` tokens.
+
+        A statistic of two numbers is a sum and how many things it is over, such as nats and units of a transcript.
+        """
         values = {"loss": loss * weight, "weight": weight}
         for name, value in stats.items():
             if value is not None and name not in values:  # an absent branch of the model reports None
-                values[name] = value if name in TASK_KEYS else value * weight
-                if name not in TASK_KEYS:
-                    values[f"{name}/weight"] = weight
+                if name in TASK_KEYS:
+                    values[name] = value
+                else:
+                    pair = value if value.numel() == 2 else (value * weight, weight)
+                    values[name], values[f"{name}/weight"] = pair
         for name, value in values.items():
             if name not in self._keys:
                 self._keys[name] = value.numel()

@@ -118,6 +118,18 @@ def test_a_component_with_a_loss_of_its_own_and_no_weight_is_said(arguments, cap
     )
 
 
+@pytest.mark.parametrize("weights", [{"ctc": 1.0}, {"lm": 1.0, "ctc": 1.0}], ids=str)
+def test_every_statistic_is_one_number(arguments, tiny_tokenizer, weights):
+    """The loss of CTC is of the one transcript alone, whatever else is in the batch."""
+    ctc_tokens = sorted(set(tiny_tokenizer.encode("dog")))
+    args = arguments(ctc="embedding", ctc_tokens=ctc_tokens, loss_weights=weights)
+    model = AudioLLMTask.build_model(args).eval()
+    _, stats, _ = model(**batch_of(args, ROWS)[1])
+    assert {value.numel() for value in stats.values()} == {1} and stats["ctc_left_out"] == 0
+    model.loss_weights = {"ctc": 1.0}
+    torch.testing.assert_close(stats["loss_ctc"], model(**batch_of(args, {"a": ROWS["a"]})[1])[0].detach())
+
+
 @pytest.mark.parametrize("weights, message", [
     ({"ctc": 0.3}, "^loss_weights.ctc needs a ctc component; write ctc: embedding"),
     ({"lmm": 1.0}, "^loss_weights.lmm: no such loss; did you mean 'lm'"),

@@ -38,6 +38,16 @@ def test_a_statistic_counts_where_it_was_given():
     assert meter.fetch()["stats"] == {"ctc": 7.0}
 
 
+def test_a_sum_with_its_count_is_divided_by_that_and_not_by_tokens():
+    """300 nats over 100 units of one batch, no transcript in another that has more tokens."""
+    meter = Meter(["asr", "mna"], Ranks())
+    meter.add(torch.tensor(4.0), {"loss_ctc": torch.tensor([300.0, 100.0])}, torch.tensor(100.0))
+    meter.add(torch.tensor(1.0), {"loss_ctc": torch.tensor([0.0, 0.0])}, torch.tensor(300.0))
+    meter.commit()
+    found = meter.fetch()
+    assert (found["loss"], found["stats"]) == (1.75, {"loss_ctc": 3.0})
+
+
 def test_a_step_that_was_called_off_leaves_no_trace():
     meter = Meter(["asr"], Ranks())
     for loss, bad in ((2.0, 0.0), (float("nan"), 1.0), (4.0, 0.0)):
