@@ -9,6 +9,7 @@ import yaml
 from qwen_audio.kinds import check_component, check_training, is_amount
 from qwen_audio.registry import OPTIONAL, SLOTS, check_options, component_class, nearest
 from qwen_audio.train.defaults import TRAIN_DEFAULTS
+from qwen_audio.train.option_checks import check_together
 
 DEFAULTS = {
     "frontend": "log_mel", "frontend_conf": {},
@@ -34,7 +35,6 @@ LOSSES = {
     "ctc": "ctc",
     "timestamp": "timestamp_head",
 }  # terms of the loss, and whose they are
-SPEED_KEYS = ("factors", "tasks")
 PHASE_KEYS = ("steps", "loss_weights", "task_weights")
 CHOICES = {
     "optim": ("adamw",),
@@ -191,9 +191,9 @@ def check_config(config: dict) -> None:
             if inner not in DEFAULTS[key]:
                 raise ValueError(f"{key}.{inner}: no such option{nearest(inner, DEFAULTS[key])}")
     check_training(config)
-    _check_speed(config["speed_perturb"])
     for i, phase in enumerate(config["phases"]):
         _check_phase(f"phases[{i}]", phase, config)
+    check_together(config)
     for slot in SLOTS:
         name, options = config[slot], config[f"{slot}_conf"]
         if name is None:
@@ -203,21 +203,6 @@ def check_config(config: dict) -> None:
         component_class(slot, name)
         check_options(slot, name, options, set(GIVEN.get(slot, ())))
         check_component(slot, name, options)
-
-
-def _check_speed(options: dict) -> None:
-    for key in options:
-        if key not in SPEED_KEYS:
-            raise ValueError(f"speed_perturb.{key}: no such option{nearest(key, SPEED_KEYS)}")
-    if not options:
-        return
-    factors, tasks = (options.get(key) for key in SPEED_KEYS)
-    if not isinstance(factors, list) or not factors or not all(is_amount(v) and v for v in factors):
-        raise ValueError(
-            f"speed_perturb.factors is {factors!r}; write speeds above 0, such as [0.9, 1.0, 1.1]"
-        )
-    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
-        raise ValueError(f"speed_perturb.tasks is {tasks!r}; write a list of tasks, such as [asr, s2tt]")
 
 
 def _check_phase(place: str, phase: dict, config: dict) -> None:
@@ -239,7 +224,7 @@ def _check_phase(place: str, phase: dict, config: dict) -> None:
         if not is_amount(weight):
             raise ValueError(f"{place}.loss_weights.{term} is {weight!r}; write a number from 0 on")
         slot = LOSSES[term]
-        if weight and not _has_loss(slot, config[slot]):
+        if weight and not has_loss(slot, config[slot]):
             need = {"ctc": "a ctc component", "timestamp_head": "a timestamp head that is trained"}[slot]
             mend = {"ctc": "embedding", "timestamp_head": "ctc"}[slot]
             raise ValueError(f"{place}.loss_weights.{term} needs {need}; write {slot}: {mend}")
@@ -255,6 +240,6 @@ def _check_phase(place: str, phase: dict, config: dict) -> None:
         )
 
 
-def _has_loss(slot: str, name: str | None) -> bool:
+def has_loss(slot: str, name: str | None) -> bool:
     """Whether the component is trained with a loss of its own; a timestamp head may be one without weights."""
     return name is not None and (slot != "timestamp_head" or hasattr(component_class(slot, name), "forward"))

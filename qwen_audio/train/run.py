@@ -23,6 +23,7 @@ from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, check_word_times, describe, identity, made_of
 from qwen_audio.train.plot import plot_log
 from qwen_audio.train.ranks import Ranks
+from qwen_audio.train.spoken import without_words
 from qwen_audio.train.trainer import Trainer, seed_everything
 
 
@@ -42,12 +43,15 @@ def train(
     check_sets([*sets, *valid])
     check_features([*sets, *valid], feature_channels(config))
     check_word_times(config, task_list(sets))
+    config, changes = without_words(config, sets)
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     check_tokenizer(config, tokenizer)
     tasks = task_list(sets, valid)
     ctc_tokens = sorted({int(token) for data in sets for token in data.ctc_tokens()}) if config["ctc"] else []
     make_engine = engine_class(config["trainer"])
     ranks = Ranks(device)
+    if changes and ranks.rank == 0:
+        print(changes, file=sys.stderr, flush=True)
     start, known = {}, []  # what the run starts from, and the tasks learned there
     if config["init"]:
         before = made_of(config)

@@ -1,10 +1,74 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
 import torch
+import yaml
 from safetensors.torch import load_file
 
+from qwen_audio.config import load_config
+from qwen_audio.data.tokenize import tokenize
+from qwen_audio.infer.load import load_model
+from qwen_audio.task_spec import load_tasks
 from qwen_audio.train.average import average
 from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.log import read_log
 from qwen_audio.train.run import finish, train
+
+
+@pytest.fixture
+def example_set(tiny_tokenizer, tmp_path):
+    """Function (name, examples without their utt) -> tokenised set, each of them over a second of noise."""
+
+    def make(name: str, examples: list[dict]) -> str:
+        source = tmp_path / name
+        source.mkdir()
+        draw = np.random.default_rng(0)
+        for number in range(len(examples)):
+            soundfile.write(source / f"u{number}.wav", draw.uniform(-0.5, 0.5, 16000), 16000)
+        for file, line in (
+            ("wav.scp", lambda n: f"u{n} {source}/u{n}.wav"),
+            ("utt2num_samples", lambda n: f"u{n} 16000"),
+            ("examples.jsonl", lambda n: json.dumps({"utt": f"u{n}", **examples[n]})),
+        ):
+            (source / file).write_text("".join(line(number) + "\n" for number in range(len(examples))))
+        tokenize(source, tmp_path / f"tokens_{name}", tiny_tokenizer, load_tasks())
+        return str(tmp_path / f"tokens_{name}")
+
+    return make
+
+
+@pytest.fixture
+def speech_config(tiny_whisper, tiny_llm, tmp_path):
+    """Function (**changes): a pre-training as egs/multitask's, a phase on transcripts alone before all losses."""
+
+    def make(**changes) -> dict:
+        content = {
+            "encoder_conf": {"model": str(tiny_whisper)},
+            "decoder_conf": {"model": str(tiny_llm)},
+            "freeze_param": ["encoder", "decoder"],
+            "ctc": "embedding",
+            "timestamp_head": "ctc",
+            "lr_scale": {"adapter": 5, "ctc": 5, "timestamp_head": 20},
+            "scheduler_conf": {"warmup_steps": 1, "min_lr": 1e-5},
+            "phases": [
+                {"steps": 1, "loss_weights": {"ctc": 1.0, "timestamp": 0.1}},
+                {"steps": 1, "loss_weights": {"lm": 1.0, "ctc": 0.5, "timestamp": 0.1}},
+            ],
+            "batch_conf": {"max_examples": 2},
+            "num_workers": 0,
+            "num_threads": 1,
+            "tensorboard": False,
+            "checkpoint_steps": 1,
+            "average_checkpoints": 1,
+        }
+        path = tmp_path / "speech.yaml"
+        path.write_text(yaml.safe_dump({**content, **changes}))
+        return load_config(path)
+
+    return make
 
 
 def test_stage_5_averages_as_many_checkpoints_as_the_configuration_says(sft_config, dialogues, tmp_path):
@@ -22,3 +86,34 @@ def test_stage_5_averages_as_many_checkpoints_as_the_configuration_says(sft_conf
 def test_without_validation_sets_nothing_is_validated(sft_config, dialogues, tmp_path):
     train(sft_config(), [str(dialogues)], [], tmp_path / "run", "cpu")
     assert not any(row.get("valid") for row in read_log(tmp_path / "run/train_log.jsonl"))
+
+
+def test_labels_without_transcripts_are_trained_without_what_learns_from_the_words(
+    speech_config, example_set, sft_config, dialogues, tmp_path, capsys
+):
+    labels = example_set("labels", [{"task": "lid", "label": name} for name in ("English", "Spanish")])
+    run = tmp_path / "exp/labels"
+    train(speech_config(), [labels], [labels], run, "cpu")
+    assert (
+        "no set has a transcript; trained with ctc: null, timestamp_head: null, phases[0].loss_weights: {'lm': 1.0},"
+        " phases[1].loss_weights: {'lm': 1.0}, lr_scale: {'adapter': 5}\n"
+    ) in capsys.readouterr().err
+    finish(run)
+    found = load_model(run)
+    assert (found.model.ctc, found.config["ctc"], found.config["timestamp_head"]) == (None, None, None)
+    for line in read_log(run / "train_log.jsonl"):
+        assert line["skipped_steps"] == 0 if "skipped_steps" in line else line["valid"]
+    shutil.rmtree(checkpoints(run)[-1][1])
+    train(speech_config(), [labels], [labels], run, "cpu")  # goes on: the same run
+    frozen = sft_config(init=str(run), freeze_param=["encoder", "adapter", "ctc", "timestamp_head"])
+    train(frozen, [str(dialogues)], [], tmp_path / "exp/sft", "cpu")
+
+
+def test_what_a_trained_model_hears_words_with_stays_where_new_sets_have_none(
+    stage5, speech_config, example_set, tmp_path
+):
+    labels = example_set("labels", [{"task": "lid", "label": name} for name in ("English", "Spanish")])
+    changes = {"adapter": "stack_linear", "adapter_conf": {"stride": 4, "hidden_size": 48}}
+    train(speech_config(init=str(stage5), **changes), [labels], [], tmp_path / "run", "cpu")
+    finish(tmp_path / "run")
+    assert load_model(tmp_path / "run").model.ctc.token_ids.tolist() == [20, 30]
