@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from qwen_audio.build import assemble, freeze, store_decoder
+from qwen_audio.config import GIVEN
 from qwen_audio.infer.requests import task_of
 from qwen_audio.infer.stored import read_stored
 from qwen_audio.infer.weights import fill, tied_names
@@ -81,8 +82,13 @@ def describe(config: dict) -> str:
 
 
 def _place(model: AudioLLM, source: AudioLLM, slot: str, folder: Path) -> None:
+    told = {f"{slot}.{name}" for name in GIVEN.get(slot, ())}  # no weights: ctc.token_ids are the new run's
     wanted, given = (
-        {name: held for name, held in whole.state_dict(keep_vars=True).items() if name.startswith(f"{slot}.")}
+        {
+            name: held
+            for name, held in whole.state_dict(keep_vars=True).items()
+            if name.startswith(f"{slot}.") and name not in told
+        }
         for whole in (model, source)
     )
     missing, surplus = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())

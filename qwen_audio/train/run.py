@@ -47,7 +47,7 @@ def train(
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     check_tokenizer(config, tokenizer)
     tasks = task_list(sets, valid)
-    ctc_tokens = sorted({int(token) for data in sets for token in data.ctc_tokens()}) if config["ctc"] else []
+    spoken = {int(token) for data in sets for token in data.ctc_tokens()}
     make_engine = engine_class(config["trainer"])
     ranks = Ranks(device)
     if changes and ranks.rank == 0:
@@ -55,12 +55,13 @@ def train(
     start, known = {}, []  # what the run starts from, and the tasks learned there
     if config["init"]:
         before = made_of(config)
-        ctc_tokens, known = before["ctc_tokens"] or ctc_tokens, before["tasks"]
+        spoken, known = spoken.union(before["ctc_tokens"]), before["tasks"]
         start = {
             "init": ranks.first(identity(config) if ranks.rank == 0 else None)
         }  # it reads the whole file
         if ranks.rank == 0:
             print(describe(config), file=sys.stderr, flush=True)
+    ctc_tokens = sorted(spoken) if config["ctc"] else []
     seed_everything(config["seed"])  # what no trained model gives begins at random
     model = build(config, tokenizer, ctc_tokens, len(tasks), DTYPES[config["train_dtype"]])
     check_frames(model, ranks.device)

@@ -17,6 +17,8 @@ from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.log import read_log
 from qwen_audio.train.run import finish, train
 
+SPOKEN = {"task": "asr", "audio_lang": "en", "text_lang": "en"}
+
 
 @pytest.fixture
 def example_set(tiny_tokenizer, tmp_path):
@@ -117,3 +119,27 @@ def test_what_a_trained_model_hears_words_with_stays_where_new_sets_have_none(
     train(speech_config(init=str(stage5), **changes), [labels], [], tmp_path / "run", "cpu")
     finish(tmp_path / "run")
     assert load_model(tmp_path / "run").model.ctc.token_ids.tolist() == [20, 30]
+
+
+def test_ctc_knows_the_words_of_the_new_transcripts_beside_those_of_the_first_model(
+    stage5, speech_config, example_set, tiny_tokenizer, tmp_path
+):
+    words = example_set("words", [{**SPOKEN, "text": text} for text in ("dog", "fox")])
+    changes = {
+        "adapter": "stack_linear",
+        "adapter_conf": {"stride": 4, "hidden_size": 48},
+        "timestamp_head": "tokens",
+    }
+    changes |= {"lr_scale": {}, "freeze_param": ["encoder", "decoder", "ctc"]}
+    phases = [{"steps": 2, "loss_weights": {"ctc": 1.0}}]
+    config, run = speech_config(init=str(stage5), phases=phases, **changes), tmp_path / "run"
+    train(config, [words], [], run, "cpu")
+    shutil.rmtree(checkpoints(run)[-1][1])
+    train(config, [words], [], run, "cpu")  # goes on
+    assert read_log(run / "train_log.jsonl")[-1]["stats"]["ctc_left_out"] == 0
+    finish(run)
+    known = sorted({20, 30, *tiny_tokenizer.encode("dog"), *tiny_tokenizer.encode("fox")})
+    assert json.loads((run / "run.json").read_text())["ctc_tokens"] == known
+    ctc, before = load_model(run).model.ctc, load_model(stage5).model.ctc
+    assert ctc.token_ids.tolist() == known
+    assert torch.equal(ctc.blank_score.weight, before.blank_score.weight)
