@@ -18,7 +18,7 @@ class Grammar:
     """Base: the state of each hypothesis is a row of whole numbers, so that the search can reorder them.
 
     Attributes:
-        alias: (V,) tokens that count as the same when loops are looked for; by default each is its own.
+        alias: (V,) what tokens are when loops are looked for: each its own, or one for many, or loops.UNCOUNTED.
         silent: (V,) bool, tokens that stand for nothing spoken, so that CTC cannot judge them.
     """
 

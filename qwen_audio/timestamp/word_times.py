@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from qwen_audio.infer.grammar import STEP_SAMPLES, Grammar, median_time, text_mask
+from qwen_audio.infer.loops import UNCOUNTED
 from qwen_audio.tags import TIME_STEP, TIMES
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.words import SIL
@@ -16,8 +17,9 @@ NEVER = -1  # before every time
 class WordTimes(Grammar):
     """One word or more, each between two times that never run backwards nor past the clip's end.
 
-    The clip's end is rounded up to 0.01 s; every word takes 0.01 s at least. For the loop guard all
-    times count as one token, since a loop over words comes with new times each round.
+    The clip's end is rounded up to 0.01 s; every word takes 0.01 s at least. For the loop guard all times are
+    one token, since a loop over words comes with new times each round; it counts for nothing, so that a word may
+    be said as often as in plain text.
 
     A state is (phase, last time, clip's end), times in steps of 0.01 s.
 
@@ -47,7 +49,7 @@ class WordTimes(Grammar):
         self._masks[BETWEEN, tokenizer.end] = True
         self.silent = self._time >= 0
         self.silent[self._sil] = True
-        self.alias = torch.where(self._time >= 0, self._ids[0], torch.arange(len(tokenizer)))
+        self.alias = torch.where(self._time >= 0, UNCOUNTED, torch.arange(len(tokenizer)))
 
     def start(self, samples: Tensor) -> Tensor:
         end = -(-samples // STEP_SAMPLES)

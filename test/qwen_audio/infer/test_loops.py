@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwen_audio.infer.loops import UNCOUNTED as U
 from qwen_audio.infer.loops import first_round, looping, settled
 
 LOOPS = {  # text that loops -> what is left of it
@@ -12,6 +13,9 @@ LOOPS = {  # text that loops -> what is left of it
     (1, *[1, 2, 3, 4] * 4, 1): [1, 1, 2, 3, 4],
     (0, *[1, 2, 3, 4, 5, 6, 7, 8] * 4): [0, 1, 2, 3, 4, 5, 6, 7, 8],
     tuple(list(range(40)) * 4): list(range(40)),
+    (9, *[U, 5, U] * 12): [9, U, 5, U],
+    (*[U, 5, 6, U] * 6,): [U, 5, 6, U],
+    (*[U, 5, U, U, 6, 7, U] * 4,): [U, 5, U, U, 6, 7, U],
 }
 FREE = [
     [5] * 11,
@@ -21,6 +25,9 @@ FREE = [
     [1, 2, 3, 4, 5, 6, 7, 8, 9] * 3,
     [],
     [5] * 12 + [6],
+    [U, 5, U] * 4,
+    [U, 5, U] * 11,
+    [U, 5, 6, U] * 5,
 ]
 
 
@@ -40,11 +47,11 @@ def test_fewer_rounds_or_longer_ones_or_a_loop_that_was_left_are_no_loop(tokens)
 
 
 def test_every_row_is_looked_at_for_itself():
-    rows = torch.tensor([[1, 2] * 6, [3] * 12, list(range(12))])
-    assert looping(rows).tolist() == [True, True, False]
+    rows = torch.tensor([[1, 2] * 6, [3] * 12, list(range(12)), [U, 3, 4] * 4])
+    assert looping(rows).tolist() == [True, True, False, False]
 
 
-@given(tokens=st.lists(st.integers(0, 2), max_size=60) | st.sampled_from([list(loop) for loop in LOOPS]))
+@given(tokens=st.lists(st.integers(U, 2), max_size=60) | st.sampled_from([list(loop) for loop in LOOPS]))
 def test_what_is_settled_survives_whatever_loop_comes(tokens):
     """The text grows token by token, as a search writes it, up to its first loop."""
     sure = 0

@@ -5,6 +5,7 @@ import torch
 
 from qwen_audio.decoder.transformer import Transformer
 from qwen_audio.infer.grammar import Grammar
+from qwen_audio.infer.loops import UNCOUNTED
 from qwen_audio.infer.prefix import Prefix
 from qwen_audio.infer.search import CtcVocabulary, SearchOptions, search, search_stream
 
@@ -173,6 +174,35 @@ def test_a_row_alone_gets_the_answer_it_gets_in_a_batch(decoder, options):
 def test_a_loop_is_cut_and_told(decoder):
     found = run(decoder, SearchOptions(max_new_tokens=50), Only([3]))
     assert [(a.tokens, a.looped, a.ended) for a in found] == [([3], True, False)] * 3
+
+
+class Rounds(Only):
+    """Allows a time, 3 or 4, then the word 5, then a time; so a number of times."""
+
+    def __init__(self, rounds):
+        super().__init__([])
+        self.alias[3:5] = UNCOUNTED
+        self.length = 3 * rounds
+
+    def allowed(self, states):
+        mask = torch.zeros(len(states), SIZE, dtype=torch.bool)
+        word, over = states[:, 0] % 3 == 1, states[:, 0] == self.length
+        mask[word, 5] = mask[over, END] = True
+        mask[~word & ~over, 3:5] = True
+        return mask
+
+    def advance(self, states, tokens):
+        return states + 1
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_word_said_four_times_between_times_is_no_loop_and_twelve_times_is(decoder, beam):
+    options = SearchOptions(beam_size=beam, max_new_tokens=50)
+    for answer in run(decoder, options, Rounds(4)):
+        assert answer.ended and not answer.looped and answer.tokens[1::3] == [5] * 4
+    for answer in run(decoder, options, Rounds(14)):
+        assert answer.looped and not answer.ended
+        assert answer.tokens[1::3] == [5] and len(answer.tokens) == 3
 
 
 def test_a_beam_prefers_what_does_not_loop(decoder):

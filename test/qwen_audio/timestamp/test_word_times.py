@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import strategies as st
 
+from qwen_audio.infer.loops import looping
 from qwen_audio.tags import TIMES, split_tags
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.timestamp.word_times import WordTimes
@@ -198,6 +199,20 @@ def test_the_time_written_is_the_median_of_the_times_and_has_the_chance_of_all(g
 
 def test_words_with_new_times_each_round_are_still_a_loop(grammar, tiny_tokenizer):
     t, word = tiny_tokenizer.token_id, tiny_tokenizer.encode("go")
-    rounds = [[t(TIMES[20 * n]), *word, t(TIMES[20 * n + 10])] for n in range(3)]
-    same = [[rounds[0][0], *word, rounds[0][0]]] * 3
-    assert grammar.alias[torch.tensor(rounds)].tolist() == same
+    rounds = [[t(TIMES[20 * n]), *word, t(TIMES[20 * n + 10])] for n in range(12)]
+    assert looping(grammar.alias[torch.tensor(sum(rounds, []))])
+
+
+@pytest.mark.parametrize("letters, often", [(1, 11), (2, 5), (3, 3)])
+def test_a_word_may_be_said_as_often_as_in_plain_text(grammars, tiny_tokenizer, letters, often):
+    t, word = tiny_tokenizer.token_id, sum(map(tiny_tokenizer.encode, "abc"[:letters]), [])
+    assert len(word) == letters
+    written = {
+        "plain": word,
+        "own": [t("<|0.20|>"), *word, t("<|0.40|>")],
+        "shared": [*word, t("<|0.40|>")],
+    }
+    alias = {"plain": torch.arange(len(tiny_tokenizer))} | {k: g.alias for k, g in grammars.items()}
+    for kind, tokens in written.items():
+        said = [bool(looping(alias[kind][torch.tensor(tokens * count)])) for count in (often, often + 1)]
+        assert said == [False, True], kind
