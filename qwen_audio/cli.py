@@ -54,6 +54,10 @@ def run(name: str, argv: list[str] | None = None) -> None:
         if args.debug:
             raise
         sys.exit(f"qwen-audio {name}: {one_line(error)}")
+    except RuntimeError as error:
+        if args.debug or type(error).__name__ != "OutOfMemoryError":  # torch's; few commands import torch
+            raise
+        sys.exit(f"qwen-audio {name}: {what_is_full(error)}; {way_out(name, args)}")
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -63,6 +67,23 @@ def one_line(error: ValueError | OSError) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
+
+
+def what_is_full(error: RuntimeError) -> str:
+    """Of torch's report that a GPU's memory is full its first sentences: how much was asked for, how much there is."""
+    return ". ".join(one_line(error).split(". ")[:3]).rstrip(".")
+
+
+def way_out(name: str, args: argparse.Namespace) -> str:
+    """What makes command ``name`` take less of a GPU's memory."""
+    at_once = {
+        "train": "raise accum_grad, which computes the same batch in more parts, or lower batch_conf",
+        "decode": "lower batch_conf.max_seconds in the inference configuration",
+        "answer": "lower --batch_size",
+        "score": "lower --batch_size",
+    }
+    smaller = "write --dtype bfloat16 or --quantize 8bit" if "quantize" in args else None
+    return ", or ".join(filter(None, (at_once.get(name), smaller))) or "write --device cpu"
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
+import importlib
 import subprocess
 import sys
 
 import pytest
+import torch
 
 from qwen_audio import cli
 
@@ -38,6 +40,33 @@ def test_an_error_of_the_system_names_the_file_and_no_number(tmp_path):
         open(tmp_path / "gone.jsonl")
     assert cli.one_line(error.value) == f"{tmp_path}/gone.jsonl: No such file or directory"
     assert cli.one_line(ValueError("a\n  b")) == "a b"
+
+
+@pytest.mark.parametrize(
+    "name, argv, way_out",
+    [
+        ("train", ["--config", "c", "--train", "s", "--output", "o"],
+         "raise accum_grad, which computes the same batch in more parts, or lower batch_conf"),
+        ("decode", ["--model", "m", "--sets", "s", "--output", "o"],
+         "lower batch_conf.max_seconds in the inference configuration, or write --dtype bfloat16 or --quantize 8bit"),
+        ("make_sft", ["--data", "d", "--out", "o"], "write --device cpu"),
+    ],
+)  # fmt: skip
+def test_a_full_gpu_is_one_line_that_names_the_way_out(name, argv, way_out, monkeypatch):
+    said = (
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.77 GiB of which 1.25 GiB"
+        " is free. Process 7 has 14.52 GiB memory in use.\nSee the documentation for PYTORCH_CUDA_ALLOC_CONF"
+    )
+
+    def main(args):
+        raise torch.OutOfMemoryError(said)
+
+    monkeypatch.setattr(importlib.import_module(f"qwen_audio.bin.{name}"), "main", main)
+    with pytest.raises(SystemExit) as end:
+        cli.run(name, argv)
+    assert str(end.value) == f"qwen-audio {name}: {said.partition('. Process')[0]}; {way_out}"
+    with pytest.raises(torch.OutOfMemoryError):
+        cli.run(name, [*argv, "--debug"])
 
 
 @pytest.mark.parametrize("name", cli.commands())
