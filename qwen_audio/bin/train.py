@@ -8,9 +8,11 @@ Example:
 """
 
 import argparse
+import os
 
 import torch
 
+from qwen_audio.infer.arguments import device_fault
 from qwen_audio.train.arguments import add_changes, read_config
 from qwen_audio.train.run import train
 
@@ -35,4 +37,14 @@ def main(args: argparse.Namespace) -> None:
             f"--ngpu {args.ngpu}: torch {torch.__version__} finds {torch.cuda.device_count()} GPUs here; write as many,"
             " or --ngpu 0 to train on the CPU"
         )
-    train(read_config(args), args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
+    config = read_config(args)
+    if args.ngpu:
+        check_gpu(args.ngpu)
+    train(config, args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
+
+
+def check_gpu(ngpu: int) -> None:
+    """Raises: ValueError if torch cannot compute on this process's GPU."""
+    gpu = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    if fault := device_fault(gpu):
+        raise ValueError(f"--ngpu {ngpu}: {gpu}: {fault}; write --ngpu 0 to train on the CPU")

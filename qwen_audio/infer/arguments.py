@@ -37,14 +37,21 @@ def place_of(args: argparse.Namespace) -> dict:
 
 
 def check_device(device: str) -> None:
-    """Raises: ValueError if the device of ``--device`` is not there; asked before a model is loaded."""
+    """Raises: ValueError if the device of ``--device`` cannot compute; asked before a model is loaded."""
+    if fault := device_fault(device):
+        raise ValueError(f"--device {device}: {fault}; write --device cpu, cuda or cuda:N")
+
+
+def device_fault(device: str) -> str:
+    """Why torch cannot compute on ``device``, on one line; empty where it can."""
     import torch
 
     try:
-        torch.empty(0, device=device)
+        # a tensor alone can be made on a GPU that torch has no kernels for
+        torch.ones(1, device=device).add_(1).item()
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"--device {device}: {reason}; write cpu, cuda or cuda:N") from None
+        return str(error).partition("\n")[0]
+    return ""
 
 
 def label_of(args: argparse.Namespace) -> str:

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from qwen_audio.bin import train as command
 from qwen_audio.cli import run
 
 
@@ -12,3 +13,21 @@ def test_more_gpus_than_there_are_end_with_both_numbers_on_one_line(monkeypatch,
         run("train", argv)
     message = str(ended.value)
     assert f"--ngpu {asked}: torch" in message and f"finds {there} GPUs" in message and "\n" not in message
+
+
+def refusal(monkeypatch, dtype="float32"):
+    """What training on the one GPU here says; nothing is trained."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(command, "train", lambda *_: None)
+    monkeypatch.setattr(command, "read_config", lambda _: {"train_dtype": dtype})
+    with pytest.raises(SystemExit) as ended:
+        run("train", ["--config", "c.yaml", "--train", "s", "--output", "o", "--ngpu", "1"])
+    return str(ended.value)
+
+
+def test_a_gpu_that_torch_counts_but_cannot_use_ends_with_the_reason_on_one_line(monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "device_fault", lambda gpu: asked.append(gpu) or "the driver is too old")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    said = "qwen-audio train: --ngpu 1: cuda:3: the driver is too old; write --ngpu 0 to train on the CPU"
+    assert refusal(monkeypatch) == said and asked == ["cuda:3"]

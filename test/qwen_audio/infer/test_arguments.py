@@ -3,9 +3,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from qwen_audio.cli import run
-from qwen_audio.infer.arguments import add_place_arguments, check_names, label_of
+from qwen_audio.infer.arguments import add_place_arguments, check_device, check_names, label_of
 
 
 def test_a_label_tells_other_weights_and_other_bits_from_these(tmp_path):
@@ -44,5 +45,17 @@ def test_a_device_that_is_not_there_is_told_before_a_model_is_loaded(name, tmp_p
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dialogues").mkdir()
     (tmp_path / "dialogues" / "dialogues.jsonl").write_text("")
-    with pytest.raises(SystemExit, match=f"--device {DEVICE}: [^\n]+; write cpu, cuda or cuda:N$"):
+    with pytest.raises(SystemExit, match=f"--device {DEVICE}: [^\n]+; write --device cpu, cuda or cuda:N$"):
         run(name, [*COMMANDS[name], "--device", DEVICE])
+
+
+def test_a_device_that_holds_tensors_but_computes_nothing_is_told_on_one_line(monkeypatch):
+    def refuse(self, other):
+        raise torch.AcceleratorError("CUDA error: no kernel image is available\nFor debugging ...")
+
+    check_device("cpu")
+    monkeypatch.setattr(torch.Tensor, "add_", refuse)
+    with pytest.raises(
+        ValueError, match="^--device cpu: CUDA error: no kernel image is available; write [^\n]*$"
+    ):
+        check_device("cpu")
