@@ -12,6 +12,7 @@ import os
 
 import torch
 
+from qwen_audio.build import fast_dtype
 from qwen_audio.infer.arguments import device_fault
 from qwen_audio.train.arguments import add_changes, read_config
 from qwen_audio.train.run import train
@@ -39,12 +40,14 @@ def main(args: argparse.Namespace) -> None:
         )
     config = read_config(args)
     if args.ngpu:
-        check_gpu(args.ngpu)
+        check_gpu(args.ngpu, config["train_dtype"])
     train(config, args.train, args.valid, args.output, "cuda" if args.ngpu else "cpu")
 
 
-def check_gpu(ngpu: int) -> None:
-    """Raises: ValueError if torch cannot compute on this process's GPU."""
+def check_gpu(ngpu: int, dtype: str) -> None:
+    """Raises: ValueError if torch cannot compute on this process's GPU, or ``dtype`` is one that it does not have."""
     gpu = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     if fault := device_fault(gpu):
         raise ValueError(f"--ngpu {ngpu}: {gpu}: {fault}; write --ngpu 0 to train on the CPU")
+    if dtype == "bfloat16" and fast_dtype(gpu) != dtype:
+        raise ValueError(f"train_dtype is bfloat16, which {gpu} does not have; write train_dtype: float32")

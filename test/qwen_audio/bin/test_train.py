@@ -31,3 +31,10 @@ def test_a_gpu_that_torch_counts_but_cannot_use_ends_with_the_reason_on_one_line
     monkeypatch.setenv("LOCAL_RANK", "3")
     said = "qwen-audio train: --ngpu 1: cuda:3: the driver is too old; write --ngpu 0 to train on the CPU"
     assert refusal(monkeypatch) == said and asked == ["cuda:3"]
+
+
+def test_training_in_bfloat16_is_refused_on_a_gpu_without_it(monkeypatch):
+    monkeypatch.setattr(command, "device_fault", lambda gpu: "")
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    said = "train_dtype is bfloat16, which cuda:0 does not have; write train_dtype: float32"
+    assert refusal(monkeypatch, "bfloat16") == f"qwen-audio train: {said}"
