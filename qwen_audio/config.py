@@ -9,7 +9,6 @@ import yaml
 from qwen_audio.kinds import check_component, check_training, is_amount
 from qwen_audio.registry import OPTIONAL, SLOTS, check_options, component_class, nearest
 from qwen_audio.train.defaults import TRAIN_DEFAULTS
-from qwen_audio.train.option_checks import check_together
 
 DEFAULTS = {
     "frontend": "log_mel", "frontend_conf": {},
@@ -35,6 +34,7 @@ LOSSES = {
     "ctc": "ctc",
     "timestamp": "timestamp_head",
 }  # terms of the loss, and whose they are
+SPEED_KEYS = ("factors", "tasks")
 PHASE_KEYS = ("steps", "loss_weights", "task_weights")
 CHOICES = {
     "optim": ("adamw",),
@@ -191,9 +191,9 @@ def check_config(config: dict) -> None:
             if inner not in DEFAULTS[key]:
                 raise ValueError(f"{key}.{inner}: no such option{nearest(inner, DEFAULTS[key])}")
     check_training(config)
+    _check_speed(config["speed_perturb"])
     for i, phase in enumerate(config["phases"]):
         _check_phase(f"phases[{i}]", phase, config)
-    check_together(config)
     for slot in SLOTS:
         name, options = config[slot], config[f"{slot}_conf"]
         if name is None:
@@ -203,6 +203,21 @@ def check_config(config: dict) -> None:
         component_class(slot, name)
         check_options(slot, name, options, set(GIVEN.get(slot, ())))
         check_component(slot, name, options)
+
+
+def _check_speed(options: dict) -> None:
+    for key in options:
+        if key not in SPEED_KEYS:
+            raise ValueError(f"speed_perturb.{key}: no such option{nearest(key, SPEED_KEYS)}")
+    if not options:
+        return
+    factors, tasks = (options.get(key) for key in SPEED_KEYS)
+    if not isinstance(factors, list) or not factors or not all(is_amount(v) and v for v in factors):
+        raise ValueError(
+            f"speed_perturb.factors is {factors!r}; write speeds above 0, such as [0.9, 1.0, 1.1]"
+        )
+    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
+        raise ValueError(f"speed_perturb.tasks is {tasks!r}; write a list of tasks, such as [asr, s2tt]")
 
 
 def _check_phase(place: str, phase: dict, config: dict) -> None:
