@@ -2,7 +2,7 @@
 # From raw corpora to a scored audio language model, in stages; called in a recipe folder, by its run.sh.
 #   ./run.sh                                 every stage; again: goes on where it was broken off
 #   ./run.sh --stage 4 --stop_stage 5        these stages; what they build on must be there
-#   ./run.sh --tag low_lr --train_args "..." another model from the same data
+#   ./run.sh --tag low_lr --train_args "..." another model from the same data; beside a run on another GPU as well
 #   ./run.sh --train_set my_train --valid_set my_valid --test_sets "my_test1 my_test2"
 #                                            your own Kaldi data directories, data/my_train and so on
 #   ./run.sh --eval_model ../multitask/exp/pretrain_default
@@ -113,6 +113,8 @@ if begin 0 data "data of ${train_set:-${corpora:-$test_sets}}" "$wanted${test_on
     ((!${#train[@]})) || qwen-audio check_leak --train "${train[@]/#/data/}" --test "${valid[@]/#/data/}" "${test[@]/#/data/}" \
         ${train_set:+--may_share_sentences}
     finish
+else
+    read_sets  # another run may have made them meanwhile
 fi
 [[ -n $eval_model ]] || ((${#train[@]})) ||
     die "no training set in data/sets.json: run stage 0, name sets of your own with --train_set, or a trained model with --eval_model"

@@ -10,10 +10,11 @@
 # dump/raw/SET/.done1 tells that it was done with the same OPTIONS and the same contents of FILEs. finish
 # writes the marker: a checksum of those, the seconds taken, the date, the command. A marker is itself a FILE of
 # the stages that build on it, so what follows a stage that ran again runs again as well. Remove a marker to
-# repeat its stage.
+# repeat its stage. Of two runs at once, such as one per GPU with a --tag of its own, one does what both want and
+# the other waits for it.
 
 declare -A seconds=()  # of each stage, whether it ran now or before
-running='' later=() commands=''  # the calls that did what stands there, one a line
+running='' later=() locked='' commands=''  # the calls that did what stands there, one a line
 
 log() { echo "$(date '+%Y-%m-%dT%H:%M:%S') $*"; }
 die() { echo "${0##*/}: $*" >&2; exit 1; }
@@ -31,23 +32,48 @@ asked_for() {  # asked_for STAGE
 }
 
 begin() {
-    local file missing=''
     number=$1 marker=$2/.done$1 title=$3
-    for file in "${@:5}"; do [[ -f $file ]] || missing=${missing:-$file}; done
-    if [[ -z $missing ]]; then
-        key=$(key_of "${@:4}")
-        if [[ -f $marker && $(sed -n 1p "$marker") == "$key" ]]; then
-            count_seconds "$(sed -n 2p "$marker")"
-            remember "$(sed -n 4p "$marker")"
-            ! asked_for "$1" || log "stage $1: $title: done before; to repeat it, remove $marker"
-            return 1
-        fi
-    fi
+    ! up_to_date "${@:4}" || return 1
     asked_for "$1" || return 1
     [[ -z $missing ]] || die "stage $1 ($title) needs $missing, which is not there; give a lower --stage, or make it"
+    ((${#later[@]})) || lock "${2%/decode*}"  # sets are decoded together, under the lock of their model
+    if up_to_date "${@:4}"; then  # another run did it meanwhile
+        ((${#later[@]})) || unlock
+        return 1
+    fi
     log "stage $1: $title"
     running=$1 since=$SECONDS
     rm -f "$marker"
+}
+
+up_to_date() {  # up_to_date OPTIONS FILE...: whether $marker says so; sets $key, and $missing to the first FILE that is absent
+    local file
+    missing=''
+    for file in "${@:2}"; do [[ -f $file ]] || missing=${missing:-$file}; done
+    [[ -z $missing ]] || return 1
+    key=$(key_of "$@")
+    [[ -f $marker && $(sed -n 1p "$marker") == "$key" ]] || return 1
+    count_seconds "$(sed -n 2p "$marker")"
+    remember "$(sed -n 4p "$marker")"
+    ! asked_for "$number" || log "stage $number: $title: done before; to repeat it, remove $marker"
+}
+
+lock() {  # lock FOLDER: against other runs, until unlock, or the end of this one and of what it started
+    local status=0 file shared=''
+    file=$(dirname "$1")/.$(basename "$1").lock  # beside it: stages replace the folder itself
+    mkdir -p "${file%/*}"
+    exec {locked}<>"$file"
+    ((num_nodes == 1)) || shared=--shared  # several machines train in one folder
+    flock --nonblock $shared "$locked" 2>/dev/null || status=$?
+    if ((status == 1)); then  # any other fault: this file system has no locks, and nothing is waited for
+        log "stage $number: $title: another run is at work on $1: waiting for it"
+        flock $shared "$locked"
+    fi
+}
+
+unlock() {
+    flock --unlock "$locked" 2>/dev/null || true  # closing is not enough: a process that was left over may hold the file
+    exec {locked}>&-
 }
 
 key_of() { { echo "$1"; cat "${@:2}" /dev/null; } | cksum; }  # key_of OPTIONS FILE...
@@ -62,6 +88,7 @@ finish() {
     local took=$((SECONDS - since))
     running=''
     mark "$key" "$marker" "$took"
+    unlock
     log "stage $number: $title: done in $took s"
 }
 
@@ -74,6 +101,7 @@ finish_all() {  # the seconds are shared out
         mark "${later[n]%%|*}" "${later[n]#*|}" $((took / count + (n < took % count)))
     done
     later=()
+    unlock
     log "stage $number: all $count: done in $took s"
 }
 

