@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="Whisper models (folder or hub name) to decode asr clips with")  # fmt: skip
     recipe.add_argument("--batch_size", type=int, default=8, help="clips that Whisper decodes at once")
     recipe.add_argument("--num_threads", type=int, default=1, help="CPU threads of Whisper")
+    recipe.add_argument("--device", default="cpu", help="where Whisper computes: cpu, cuda or cuda:N")
     recipe.add_argument("--chat", nargs="+", default=[], metavar=CHAT,
                         help="folder with answers.jsonl, its dialogues, and the set they were made from")  # fmt: skip
     recipe.add_argument("--chat_train", nargs="*", type=Path, default=[], metavar="SFT/SET",
@@ -99,6 +100,7 @@ def score_files(args: argparse.Namespace) -> None:
 
 
 def score_recipe(args: argparse.Namespace) -> None:
+    from qwen_audio.infer.arguments import check_device
     from qwen_audio.score.chat_sets import score_chat_sets, split_chat
     from qwen_audio.score.recipe import score_decoded
     from qwen_audio.score.results import write_results
@@ -112,6 +114,8 @@ def score_recipe(args: argparse.Namespace) -> None:
     for path in args.train:
         if any(path.resolve() == scored[-1].resolve() for scored in [*decoded, *chat]):
             raise ValueError(f"--train {path} is scored itself; baselines may not see its labels")
+    if args.whisper:
+        check_device(args.device)
     tasks = load_tasks()
     labels = TrainLabels.read(args.train, tasks)
     found = score_decoded(
@@ -121,6 +125,7 @@ def score_recipe(args: argparse.Namespace) -> None:
         whisper=args.whisper,
         batch_size=args.batch_size,
         num_threads=args.num_threads,
+        device=args.device,
         missing=args.missing,
         asked=() if args.tasks is None else args.tasks or list(tasks),
     )

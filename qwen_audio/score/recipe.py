@@ -26,6 +26,7 @@ def score_decoded(
     whisper: list[str] = (),
     batch_size: int = 8,
     num_threads: int = 1,
+    device: str = "cpu",
     missing: str = "error",
     asked: Sequence[str] = (),
 ) -> dict:
@@ -35,7 +36,7 @@ def score_decoded(
         decoded: (EXP/decode/SET with hyp.jsonl, the prepared set it was decoded from).
         labels: of the training sets; baselines take them.
         results: what Whisper writes is kept in its folder ``whisper/``.
-        whisper, batch_size, num_threads: see decode_with_whisper.
+        whisper, batch_size, num_threads, device: see decode_with_whisper.
         missing: ``error`` or ``empty``, see read_groups.
         asked: tasks of which it is to be said if no decoded set has examples.
 
@@ -77,17 +78,18 @@ def score_decoded(
         for name in sorted({*asked} - present)
     ]
     found["examples"] = [row for key in sorted(shown) for row in at_even_distance(shown[key], SHOWN)]
+    how = {"batch_size": batch_size, "num_threads": num_threads, "device": device}
     for model in whisper:
         for dump in dumps:
-            found["rows"] += _score_whisper(model, dump, results, batch_size, num_threads, labels, tasks)
+            found["rows"] += _score_whisper(model, dump, results, how, labels, tasks)
     return found
 
 
-def _score_whisper(model, dump, results, batch_size, num_threads, labels, tasks) -> list[dict]:
+def _score_whisper(model, dump, results, how, labels, tasks) -> list[dict]:
     from qwen_audio.score.whisper_baseline import decode_with_whisper, whisper_name
 
     out = results / "whisper" / whisper_name(model) / dump.name
-    if not decode_with_whisper(model, dump, out, batch_size, num_threads):
+    if not decode_with_whisper(model, dump, out, **how):
         return []
     where = {"model": whisper_name(model), "stage": None, "set": dump.name}
     groups = read_groups(dump / "examples.jsonl", out / "hyp.jsonl", tasks)

@@ -22,7 +22,9 @@ def whisper_name(model: str) -> str:
     return Path(model).name
 
 
-def decode_with_whisper(model: str, dump: Path, out: Path, batch_size: int = 8, num_threads: int = 1) -> bool:
+def decode_with_whisper(
+    model: str, dump: Path, out: Path, batch_size: int = 8, num_threads: int = 1, device: str = "cpu"
+) -> bool:
     """Write ``out``/hyp.jsonl for the asr examples of the set ``dump``; keep it if it is there already.
 
     An English-only model takes English clips, a multilingual one every language it knows. A clip longer than
@@ -46,7 +48,7 @@ def decode_with_whisper(model: str, dump: Path, out: Path, batch_size: int = 8, 
         return False
     source = {"model": str(model), "clips": _digest([[utt, lang, audio[utt]] for utt, lang in clips.items()])}
     if not _cached(out, source):
-        texts = _transcribe(model, clips, audio, known, batch_size, num_threads)
+        texts = _transcribe(model, clips, audio, known, batch_size, num_threads, device)
         out.mkdir(parents=True, exist_ok=True)
         (out / "source.json").unlink(missing_ok=True)
         write_rows(out / "hyp.jsonl", texts)
@@ -67,14 +69,13 @@ def _languages(model: str) -> dict[str, str]:
     return {code: name for code, name in codes.items() if f"<|{name}|>" in config.lang_to_id}
 
 
-def _transcribe(model, clips, audio, known, batch_size, num_threads) -> list[dict]:
+def _transcribe(model, clips, audio, known, batch_size, num_threads, device) -> list[dict]:
     import torch
     from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
     _quiet()
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     extract = WhisperFeatureExtractor.from_pretrained(model)
     tokenizer = AutoTokenizer.from_pretrained(model)
     network = WhisperForConditionalGeneration.from_pretrained(model, dtype=torch.float32).to(device).eval()

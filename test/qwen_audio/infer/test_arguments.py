@@ -36,6 +36,7 @@ COMMANDS = {
     "decode": ["--model", "exp", "--output", "out", "--language", "en", "--audio", __file__],
     "pick_heads": ["--model", "exp", "--set", "dump"],
     "align": ["--data", "data", "--aligner", "model", "--model", "exp"],
+    "score": ["--results", "out", "--decoded", "decode:dump", "--whisper", "tiny"],
     "make_sft": ["--data", "dump", "--out", "out", "--source", "llm", "--model", "llm"],
 }
 

@@ -170,7 +170,8 @@ def test_malformed_answers_are_counted(exp):
 def test_whisper_has_its_own_rows(exp, monkeypatch):
     from qwen_audio.score import whisper_baseline
 
-    def decode(model, dump, out, batch_size, num_threads):
+    def decode(model, dump, out, **how):
+        assert how == {"batch_size": 8, "num_threads": 1, "device": "cuda:1"}
         row = {"task": "asr", "audio_lang": "en", "text_lang": "en"}
         write_rows(
             out / "hyp.jsonl",
@@ -181,7 +182,7 @@ def test_whisper_has_its_own_rows(exp, monkeypatch):
     monkeypatch.setattr(whisper_baseline, "decode_with_whisper", decode)
     rows = [
         row
-        for row in score(exp, whisper=["models/whisper-tiny.en"])["rows"]
+        for row in score(exp, whisper=["models/whisper-tiny.en"], device="cuda:1")["rows"]
         if row["model"] == "whisper-tiny.en"
     ]
     assert [(row["task"], row["protocol"], row["score"], row["looped"]) for row in rows] == [
