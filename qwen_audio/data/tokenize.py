@@ -18,7 +18,7 @@ def tokenize(
 ) -> Counter:
     """Write the tokenised set ``target`` from the formatted set ``source``; returns rows per task.
 
-    Every row of an utterance whose transcript is known carries it as CTC target, whatever its task.
+    Rows of other tasks than ``only`` are counted and printed. Every row of an utterance whose transcript is known carries it as CTC target, whatever its task.
 
     Args:
         only: tasks to take; by default all.
@@ -33,7 +33,7 @@ def tokenize(
                 f"--tasks: {name!r} has no recipes/tasks/{name}.yaml; there are {', '.join(tasks)}"
             )
     scp = "feats.scp" if (source / "feats.scp").exists() else "wav.scp"
-    counts = Counter()
+    counts, others = Counter(), Counter()
     with TokenSetWriter(target) as writer:
         with (
             open(source / scp, encoding="utf-8") as audio,
@@ -48,6 +48,7 @@ def tokenize(
                 ctc = tokenizer.encode(transcript) if transcript else []
                 for offset, row in rows:
                     if only and row["task"] not in only:
+                        others[row["task"]] += 1
                         continue
                     while at is None or at[0][0] != utt:
                         at = next(spoken)
@@ -71,6 +72,9 @@ def tokenize(
                 "feats_type": "fbank" if scp == "feats.scp" else "raw",
             }
         )
+    if others:
+        named = ", ".join(f"{task} {count}" for task, count in sorted(others.items()))
+        print(f"{source}: left out by --tasks: {named}")
     return counts
 
 

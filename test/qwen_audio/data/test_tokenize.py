@@ -69,7 +69,10 @@ def test_an_id_may_hold_a_blank_that_is_not_ascii(formatted, tmp_path, tiny_toke
     )  # fmt: skip
 
 
-def test_only_the_tasks_named_are_taken(formatted, tmp_path, tiny_tokenizer):
+def test_only_the_tasks_named_are_taken_and_the_others_counted(formatted, tmp_path, tiny_tokenizer, capsys):
     assert tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS, ["lid"]) == {"lid": 1}
+    assert f"{formatted}: left out by --tasks: asr 1, sec 1\n" in capsys.readouterr().out
+    tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS)
+    assert "left out" not in capsys.readouterr().out
     with pytest.raises(ValueError, match="'lidd' has no recipes/tasks/lidd.yaml"):
         tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS, ["lidd"])
