@@ -34,6 +34,7 @@ def main(args: argparse.Namespace) -> None:
     check_tokenizer(config, Tokenizer(sets[0].meta["tokenizer"]))
     frames_of = frame_counter(config)
     plan = BatchPlan.from_config(sets, config, frames_of)
-    ValidPlan(valid, config["batch_conf"], frames_of, config["accum_grad"])  # for its errors
+    plan.trained()
+    ValidPlan(valid, config["batch_conf"], frames_of, config["accum_grad"])  # both for their errors
     print(*plan.describe(), sep="\n")
     print(write_stats([*sets, *valid], args.output, plan), end="")

@@ -30,7 +30,7 @@ from qwen_audio.data.packing import (
     pack_evenly,
 )
 from qwen_audio.data.permutation import choose, key, permute
-from qwen_audio.data.task_weights import check_name, head, plan_weights
+from qwen_audio.data.task_weights import check_name, head, plan_weights, trained_tasks
 from qwen_audio.data.token_set import TokenSet, task_list
 
 WINDOW = 16  # batches per window; with 32 clips of 1 to 10 s a batch 4 % is padding (1: 40, 4: 15, 64: 1 %)
@@ -87,6 +87,7 @@ class BatchPlan:
             if not any(name in (task, head(task)) for task in self.tasks):
                 check_name(f"speed_perturb.tasks has {name!r}", name, self._counts)
         hours = {task: self._hours(task) for task in self.tasks}
+        self._phases = phases
         self._weights, self._left_out = plan_weights(phases, hours, self._counts, task_temperature)
         self._ends = list(
             itertools.accumulate(
@@ -155,6 +156,10 @@ class BatchPlan:
     def rows_of(self, task: str) -> int:
         """Examples of ``task`` in the sets."""
         return self._counts[task]
+
+    def trained(self) -> list[str]:
+        """The tasks that some phase draws. Raises: ValueError if one of the sets is silently drawn by none."""
+        return trained_tasks(self._phases, self._weights, self._counts)
 
     def describe(self) -> list[str]:
         """Lines that say what is trained on, what no set has of it, and what the sets hold but no phase draws."""

@@ -88,6 +88,30 @@ def plan_weights(
     return shares, lines
 
 
+def trained_tasks(phases: list[dict], shares: list[dict[str, float]], counts: dict[str, int]) -> list[str]:
+    """The tasks of ``counts``, examples of each in the sets, that some phase draws.
+
+    Args:
+        phases, shares: as of ``plan_weights``, and what it gives.
+
+    Raises:
+        ValueError: if one is drawn by no phase, without being weighed by 0.
+    """
+    drawn = set().union(*shares)
+    named = {name for phase in phases for name in phase.get("task_weights") or ()}
+    lost = [
+        f"{task} {count}"
+        for task, count in counts.items()
+        if task not in drawn and not any(f"{task}/".startswith(f"{name}/") for name in named)
+    ]
+    if lost:
+        raise ValueError(
+            f"the sets have examples that no phase draws: {', '.join(lost)}; weigh them in"
+            f" phases[{len(phases) - 1}].task_weights, by 0 to leave them out, or name other --tasks in stage 2"
+        )
+    return [task for task in counts if task in drawn]
+
+
 def phase_weights(
     number: int, phase: dict, hours: dict[str, float], counts: dict[str, int], temperature: float
 ) -> tuple[dict[str, float], list[str]]:

@@ -66,6 +66,7 @@ def train(
     model = build(config, tokenizer, ctc_tokens, len(tasks), DTYPES[config["train_dtype"]])
     check_frames(model, ranks.device)
     plan = BatchPlan.from_config(sets, config, model.frames_of)
+    learned = list(dict.fromkeys([*plan.trained(), *known]))
     valid_plan = ValidPlan(valid, config["batch_conf"], model.frames_of, config["accum_grad"])
     cache = None
     if config["frame_cache"]:
@@ -78,7 +79,7 @@ def train(
     collate = Collate(tasks, cache)
     trainer = Trainer(model, plan, collate, {**config, **start}, output, make_engine, ranks, valid_plan)
     if ranks.rank == 0:
-        write_run(output, tokenizer, config, [*dict.fromkeys([*tasks, *known])], ctc_tokens)
+        write_run(output, tokenizer, config, learned, ctc_tokens)
     trainer.run()
     ranks.leave()
     if ranks.rank == 0:

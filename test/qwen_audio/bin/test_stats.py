@@ -91,3 +91,8 @@ def test_frames_are_counted_as_by_the_model(tiny_model, parts, encoder, adapter)
     config = merge(DEFAULTS, {**parts["encoder"][encoder], **parts["adapter"][adapter]})
     count, model, samples = frame_counter(config), tiny_model(encoder, adapter), [8000, 16000, 47999]
     assert count(np.array(samples)).tolist() == [model.num_frames(n) for n in samples]
+
+
+def test_a_task_that_no_phase_draws_is_refused(call):
+    with pytest.raises(SystemExit, match=r"no phase draws: lid 2; weigh them in phases\[0\].task_weights"):
+        call("--train", "valid")

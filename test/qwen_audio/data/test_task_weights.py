@@ -8,7 +8,7 @@ from toy_run import write_set
 
 from qwen_audio.config import load_config
 from qwen_audio.data.batch_plan import BatchPlan
-from qwen_audio.data.task_weights import leave_out, spread
+from qwen_audio.data.task_weights import leave_out, spread, trained_tasks
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = [path for name in ("pretrain*", "sft") for path in ROOT.glob(f"egs/*/conf/{name}.yaml")]
@@ -35,6 +35,22 @@ def test_a_phase_that_trains_nothing_else_is_named():
         leave_out([{"steps": 1}, {"steps": 1, "task_weights": {"srwt": 1}}], ["srwt"])
 
 
+def test_a_task_of_the_sets_that_no_phase_weighs_is_an_error_and_one_weighed_by_0_is_not_trained():
+    counts, shares = (
+        {"aac": 3, "asr/en": 5, "er": 6, "srwt/de": 2},
+        [{"asr/en": 1.0}, {"aac": 0.5, "asr/en": 0.5}],
+    )
+    phases = [{"task_weights": {"asr": 1}}, {"task_weights": {"aac": 1, "asr/en": 1, "srwt/en": 2}}]
+    with pytest.raises(
+        ValueError,
+        match=r"no phase draws: er 6, srwt/de 2; weigh them in phases\[1\].task_weights, by 0 to leave",
+    ):
+        trained_tasks(phases, shares, counts)
+    phases[1]["task_weights"] |= {"er": 0, "srwt": 0}
+    assert trained_tasks(phases, shares, counts) == ["aac", "asr/en"]
+    assert trained_tasks([{}], [dict.fromkeys(counts, 0.25)], counts) == list(counts)
+
+
 def test_a_weight_covers_what_no_nearer_name_covers():
     hours = {
         "template/asr/en": 3.0,
@@ -56,7 +72,7 @@ def test_every_shipped_configuration_trains_on_a_plain_english_kaldi_directory(t
     config = load_config(path, ["encoder_conf.model=none", "decoder_conf.model=none"])
     plan = BatchPlan.from_config([data], config, lambda samples: samples // 1280)
     drawn = {task for phase, steps in enumerate(plan.phase_steps()) if steps for task in plan.weights(phase)}
-    assert spoken[0] in drawn and drawn <= set(spoken)
+    assert spoken[0] in drawn and drawn <= set(spoken) and set(plan.trained()) == drawn
     assert sum(map(len, plan.batch(0))) > 0
 
 

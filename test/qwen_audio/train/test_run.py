@@ -143,3 +143,16 @@ def test_ctc_knows_the_words_of_the_new_transcripts_beside_those_of_the_first_mo
     ctc, before = load_model(run).model.ctc, load_model(stage5).model.ctc
     assert ctc.token_ids.tolist() == known
     assert torch.equal(ctc.blank_score.weight, before.blank_score.weight)
+
+
+def test_a_task_is_trained_if_a_phase_draws_it_and_one_that_none_weighs_is_refused_before_a_step(
+    speech_config, example_set, tmp_path
+):
+    words = example_set("words", [{**SPOKEN, "text": "dog"}, {"task": "lid", "label": "English"}])
+    other = example_set("other", [{"task": "er", "label": "happy"}])
+    phase = {"steps": 1, "task_weights": {"asr": 1, "sec": 1}}
+    with pytest.raises(ValueError, match=r"no phase draws: lid 1; weigh them in phases\[0\].task_weights"):
+        train(speech_config(phases=[phase]), [words], [], tmp_path / "run", "cpu")
+    phase["task_weights"]["lid"] = 0
+    train(speech_config(phases=[phase]), [words], [other], tmp_path / "run", "cpu")
+    assert json.loads((tmp_path / "run/run.json").read_text())["tasks"] == ["asr/en"]
