@@ -4,7 +4,8 @@
 #   ./run.sh --stage 4 --stop_stage 5        these stages; what they build on must be there
 #   ./run.sh --tag low_lr --train_args "..." another model from the same data; beside a run on another GPU as well
 #   ./run.sh --train_set my_train --valid_set my_valid --test_sets "my_test1 my_test2"
-#                                            your own Kaldi data directories, data/my_train and so on
+#                                            your own Kaldi data directories, data/my_train and so on; with
+#                                            --train_set alone nothing is validated, decoded or scored
 #   ./run.sh --eval_model ../multitask/exp/pretrain_default
 #                                            decode and score with a trained model: only the test sets are needed
 # Stages and what they write:
@@ -40,8 +41,8 @@ preset=default         # default: minutes on a CPU; full: more data, and conf/pr
 corpora=               # what local/data.sh prepares, such as "asterisk fillets"; left alone with --train_set
 corpus=                # folder where the corpus lies already (of one corpus); empty: it is fetched
 train_set=             # training sets under data/; empty: those of the corpora
-valid_set=             # validation sets; empty: those of the corpora
-test_sets=             # test sets; empty: those of the corpora
+valid_set=             # validation sets; empty: those of the corpora, with --train_set none
+test_sets=             # test sets; empty: those of the corpora, with --train_set none
 tasks=                 # tasks to train and decode, such as "asr lid"; empty: all that the data have
 feats_type=raw         # raw: audio; fbank: log-mel features in ark files
 audio_format=flac      # of formatted audio: flac, or wav.ark (few large files)
@@ -170,6 +171,10 @@ if asked_for 7 && [[ -n $inference_config && -z $eval_model ]]; then  # what oth
     done
 fi
 undecoded=() longest=$(task_json max_new_tokens)
+if ((!${#test[@]})); then
+    ! asked_for 7 && ! asked_for 8 || log "no test sets: nothing is decoded or scored"
+    skip_eval=true
+fi
 for set in "${test[@]}"; do
     if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)|$longest" "$made" "$tokens/$set/.done2" $inference_config; then
         undecoded+=("$tokens/$set")

@@ -149,8 +149,8 @@ eval_stamp() { [[ -z $eval_model ]] || stat -L -c '|%n %s %Y' "$eval_model/model
 
 read_sets() {  # sets the arrays train, valid and test
     train=(${train_set:-$(corpus_sets train)})
-    valid=(${valid_set:-$(corpus_sets valid)})
-    test=(${test_sets:-$(corpus_sets test)})
+    valid=(${valid_set:-$([[ -n $train_set ]] || corpus_sets valid)})
+    test=(${test_sets:-$([[ -n $train_set ]] || corpus_sets test)})
     [[ -z $eval_model ]] || train=() valid=()
 }
 

@@ -13,9 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train", nargs="+", required=True, metavar="DIR", help="data directories to train on"
     )
-    parser.add_argument(
-        "--test", nargs="+", required=True, metavar="DIR", help="those of validation and test"
-    )
+    parser.add_argument("--test", nargs="*", default=[], metavar="DIR", help="those of validation and test")
     parser.add_argument(
         "--may_share_sentences",
         action="store_true",

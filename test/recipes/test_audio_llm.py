@@ -171,16 +171,34 @@ def test_a_stage_whose_input_is_missing_names_it_in_one_line(recipe):
     assert "stage 4" in line and "dump/tokens/one_train/.done2" in line
 
 
-def test_sets_of_the_user_need_no_corpus(recipe):
-    for name in ("my_train", "my_valid", "my_test"):
+def make_sets(recipe, *own):
+    for name in own:
         (recipe.folder / "data" / name).mkdir(parents=True)
         (recipe.folder / "data" / name / "wav.scp").write_text("a a.flac\n")
+
+
+def test_sets_of_the_user_need_no_corpus(recipe):
+    make_sets(recipe, "my_train", "my_valid", "my_test")
     own = ["--train_set", "my_train", "--valid_set", "my_valid", "--test_sets", "my_test"]
     status, output, called = recipe.run(*own)
     assert status == 0, output
     assert names(called) == ["config"] + WHOLE[2:]
     sets = "--train data/my_train --test data/my_valid data/my_test"
     assert called[1] == f"check_leak {sets} --may_share_sentences"
+
+
+@pytest.mark.parametrize("valid", [[], ["my_valid"]])
+def test_without_test_sets_a_model_is_trained_and_one_line_says_that_none_is_decoded(recipe, valid):
+    recipe.run("--stop_stage", "0")  # data/sets.json names sets of the corpora
+    make_sets(recipe, "my_train", *valid)
+    given = ["--train_set", "my_train", "--word_heads", "ctc", *(["--valid_set", *valid] if valid else [])]
+    status, output, called = recipe.run(*given)
+    assert status == 0 and "one_" not in " ".join(called), output
+    many = 1 + len(valid)
+    wanted = ["config", "check_leak"] + ["prepare"] * many + ["tokenizer"] + ["tokenize"] * many
+    assert names(called) == [*wanted, "stats", "train", "average"]
+    assert output.count("no test sets: nothing is decoded or scored") == 1
+    assert "no test sets" not in recipe.run(*given, "--stop_stage", "6")[1]
 
 
 def test_no_corpus_and_no_set_is_one_line(recipe):

@@ -40,3 +40,8 @@ def test_shared_sentences_may_be_a_warning_and_shared_recordings_never(tmp_path,
     same = data_dir(tmp_path / "same", "goodbye", 0.1)
     with pytest.raises(SystemExit, match=r"1 recording\(s\) of valid or test stand in train"):
         run("check_leak", ["--train", train, "--test", same, "--may_share_sentences"])
+
+
+def test_training_sets_alone_leak_nowhere(tmp_path, capsys):
+    run("check_leak", ["--train", data_dir(tmp_path / "train", "hello", 0.1), "--test"])
+    assert "no leak; compared 1 train recordings, 0 held out recordings" in capsys.readouterr().out
