@@ -35,6 +35,19 @@ class AudioLLM(AbsESPnetModel):
         self.placeholder, self.num_tasks = placeholder, num_tasks
         self.loss_weights = {"lm": 1.0}
 
+    def train(self, mode: bool = True) -> "AudioLLM":
+        """As nn.Module's, but what is frozen before the decoder stays as in use, without dropout and with the
+        statistics of BatchNorm as they are, so that it gives the frames of a frame cache.
+
+        A frozen decoder is in training mode as a whole: gradients pass through it to the adapter, for which
+        ``gradient_checkpointing`` acts in this mode alone, and dropout that its model has acts on what LoRA trains.
+        """
+        super().train(mode)
+        for name, part in self.named_children():
+            if name != "decoder":
+                _rest_frozen(part)
+        return self
+
     def num_frames(self, samples: int) -> int:
         """Decoder positions that ``samples`` of 16 kHz audio take."""
         return self.adapter.num_frames(self.encoder.num_frames(self.frontend.num_frames(samples)))
@@ -150,3 +163,13 @@ class AudioLLM(AbsESPnetModel):
     def collect_feats(self, speech: Tensor, speech_lengths: Tensor, **_) -> dict[str, Tensor]:
         features, lengths = self.frontend(speech, speech_lengths)
         return {"feats": features, "feats_lengths": lengths}
+
+
+def _rest_frozen(part: torch.nn.Module) -> None:
+    """Put ``part``, or those parts of it that have parameters but none that is trained, into evaluation mode."""
+    trained = [param.requires_grad for param in part.parameters()]
+    if trained and not any(trained):
+        part.eval()
+    else:
+        for child in part.children():
+            _rest_frozen(child)

@@ -1,7 +1,7 @@
 """Encoders: ESPnet's Conformer and E-Branchformer, for training from scratch on log-mel features.
 
-Their convolutions look past a clip's end into padding. In evaluation each clip is therefore encoded by
-itself, so that a result never depends on what it is batched with.
+Their convolutions look past a clip's end into padding. In evaluation, and where the encoder is
+frozen, each clip is therefore encoded by itself, so that a result never depends on what it is batched with.
 """
 
 import torch

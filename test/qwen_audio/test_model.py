@@ -183,6 +183,30 @@ def test_a_frozen_encoder_keeps_no_graph(tiny_model, make_batch):
     assert seen == [False] and model.adapter.proj.weight.grad.abs().sum() > 0
 
 
+def test_a_frozen_conformer_hears_in_training_as_in_use(tiny_model, make_batch):
+    model = tiny_model("conformer", freeze_param=["encoder", "adapter", "decoder"])
+    batch = make_batch(ROWS[:3])
+    statistics = {name: value.clone() for name, value in model.encoder.named_buffers()}
+    in_use = model.eval().encode(batch["speech"], batch["speech_lengths"])
+    in_training = model.train().encode(batch["speech"], batch["speech_lengths"])
+    torch.testing.assert_close(in_training, in_use, rtol=0, atol=0)
+    assert any("running_mean" in name for name in statistics)
+    assert all(torch.equal(value, statistics[name]) for name, value in model.encoder.named_buffers())
+
+
+def test_frozen_layers_of_an_encoder_that_is_trained_stay_in_evaluation(tiny_model):
+    model = tiny_model("conformer", freeze_param=["encoder.encoders.0", "adapter"]).train()
+    assert model.encoder.training and model.encoder.embed.training and model.decoder.training
+    assert not any(module.training for module in model.encoder.encoders[0].modules())
+    assert not model.adapter.training and model.frontend.training
+    assert not any(module.training for module in model.eval().modules())
+
+
+@pytest.mark.parametrize("decoder", ["frozen", "lora"])
+def test_a_decoder_is_in_training_mode_as_a_whole(tiny_model, decoder):
+    assert all(module.training for module in tiny_model(decoder=decoder).train().decoder.modules())
+
+
 def test_features_made_before_give_the_loss_of_their_audio(model, make_batch):
     batch = make_batch(ROWS)
     features = model.collect_feats(batch["speech"], batch["speech_lengths"])

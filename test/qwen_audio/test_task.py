@@ -87,18 +87,23 @@ def test_espnets_own_trainer_reports_the_loss_of_each_task_by_name(arguments, re
     assert np.isnan(valid["loss_asr/en"]) and valid["loss_lid"] == pytest.approx(valid["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("lora", [None, {"r": 2}])
+@pytest.mark.parametrize("lora, encoder", [(None, "whisper"), ({"r": 2}, "conformer")])
 def test_what_a_frozen_llm_still_trains_moves_under_espnets_own_trainer(
-    arguments, parts, tiny_tokenizer, recordings, tmp_path, lora
+    arguments, parts, tiny_tokenizer, recordings, tmp_path, lora, encoder
 ):
-    """AbsTask freezes every parameter below ``freeze_param`` after the model is built."""
+    """AbsTask freezes every parameter below ``freeze_param`` after the model is built.
+
+    Nothing of the encoder moves, statistics of BatchNorm neither.
+    """
     conf = {**parts["decoder"]["frozen"]["decoder_conf"], "lora": lora}
     more = {
         "ctc": "embedding",
         "ctc_tokens": tiny_tokenizer.encode("dog"),
         "loss_weights": {"lm": 1, "ctc": 1},
+        **parts["encoder"][encoder],
     }
     args = arguments(decoder_conf=conf, freeze_param=["decoder", "encoder"], optim_conf={"lr": 0.1}, **more)
+    torch.manual_seed(args.seed)  # a conformer begins at random
     before = AudioLLMTask.build_model(args).state_dict()
     train_by_espnet(args, recordings, tmp_path)
     after = torch.load(tmp_path / "1epoch.pth", weights_only=True)
