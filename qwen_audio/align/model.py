@@ -1,6 +1,7 @@
 """Aligner: a trained model, by its timestamp head ctc or attention."""
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from qwen_audio.align.aligner import Answer, WordAligner
 from qwen_audio.align.match import match_words
 from qwen_audio.align.transcripts import Transcript
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.packing import padded_batches
 from qwen_audio.infer.arguments import check_device
 from qwen_audio.infer.transcribe import load_speech_model
 from qwen_audio.timestamp import head as heads
@@ -54,24 +56,12 @@ class Model(WordAligner):
 
     def align_all(self, transcripts: Iterable[Transcript]) -> Iterator[Answer]:
         """See WordAligner; clips are aligned in batches."""
-        batch, waves = [], []
-        for transcript in transcripts:
-            try:
-                if transcript.text is None:
-                    raise ValueError("no transcript")
-                wave = transcript.wave()
-            except ValueError as error:
-                yield from self._batch(batch, waves)
-                batch, waves = [], []
-                yield transcript, [], str(error)
+        for heard, clips in groupby(map(_hear, transcripts), lambda clip: clip[1] is not None):
+            if not heard:
+                yield from ((transcript, [], reason) for transcript, _, reason in clips)
                 continue
-            longest = max(len(wave) for wave in [*waves, wave])
-            if longest * (len(batch) + 1) > BATCH_SECONDS * SAMPLE_RATE:
-                yield from self._batch(batch, waves)
-                batch, waves = [], []
-            batch.append(transcript)
-            waves.append(wave)
-        yield from self._batch(batch, waves)
+            for batch in padded_batches(clips, lambda clip: len(clip[1]), BATCH_SECONDS * SAMPLE_RATE):
+                yield from self._batch([clip[0] for clip in batch], [clip[1] for clip in batch])
 
     def attended(self, transcript: Transcript) -> Attended | None:
         """What the head attention looked at while the words of a clip were read; None of another head."""
@@ -84,7 +74,7 @@ class Model(WordAligner):
     def _batch(self, batch: list[Transcript], waves: list[np.ndarray]) -> Iterator[Answer]:
         """All at once; one by one where that fails, so that each failure has its own reason."""
         try:
-            times = self._times(waves, [t.text for t in batch], [t.language for t in batch]) if batch else []
+            times = self._times(waves, [t.text for t in batch], [t.language for t in batch])
         except ValueError:
             yield from map(self.align_one, batch)
             return
@@ -106,3 +96,13 @@ class Model(WordAligner):
         last = len(audio) / SAMPLE_RATE
         times = [(round(min(s, last), 3), round(min(e, last), 3), word) for word, s, e, _ in found]
         return match_words(text, language, times)
+
+
+def _hear(transcript: Transcript) -> tuple[Transcript, np.ndarray | None, str]:
+    """It with its audio, or with the reason why it cannot be aligned."""
+    if transcript.text is None:
+        return transcript, None, "no transcript"
+    try:
+        return transcript, transcript.wave(), ""
+    except ValueError as error:
+        return transcript, None, str(error)

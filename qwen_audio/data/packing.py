@@ -1,6 +1,6 @@
 """Rows of like length into batches under a budget of decoder positions, audio seconds and examples."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,6 +132,30 @@ def pack_evenly(sizes: Sizes, budget: Budget, multiple: int = 1) -> list[int]:
         largest = int(sizes.argmax())
         ends.insert(largest, ends[largest] - int(sizes[largest]) // 2)
     return ends
+
+
+def padded_batches[Item](
+    items: Iterable[Item],
+    samples: Callable[[Item], int],
+    most_samples: float,
+    most_items: int = UNLIMITED,
+) -> Iterator[list[Item]]:
+    """Items in their order, as many together as ``most_samples`` allows, padding included: items x longest.
+
+    One that is above it by itself stands alone.
+
+    Args:
+        samples: length of an item.
+    """
+    batch, longest = [], 0
+    for item in items:
+        longest = max(longest, samples(item))
+        if batch and (len(batch) == most_items or (len(batch) + 1) * longest > most_samples):
+            yield batch
+            batch, longest = [], samples(item)
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 def check_rows(

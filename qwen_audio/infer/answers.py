@@ -10,6 +10,7 @@ from torch import Tensor
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.dialogue import ASSISTANT, Dialogue
+from qwen_audio.data.packing import padded_batches
 from qwen_audio.infer.chat_model import ChatModel
 from qwen_audio.infer.chat_prompt import Prompt, make_prompt
 from qwen_audio.infer.load import LoadedModel
@@ -105,14 +106,9 @@ class _Heard:
 
     def _encode(self, clips: dict[str, Tensor]) -> dict[str, Tensor]:
         order = sorted(clips, key=lambda spec: len(clips[spec]))
-        found, begin = {}, 0
-        while begin < len(order):
-            end = begin + 1
-            while end < len(order) and (end + 1 - begin) * len(clips[order[end]]) <= ENCODED_S * SAMPLE_RATE:
-                end += 1
-            part = order[begin:end]
+        found = {}
+        for part in padded_batches(order, lambda spec: len(clips[spec]), ENCODED_S * SAMPLE_RATE):
             found |= zip(part, self._model.hear([clips[spec] for spec in part]), strict=True)
-            begin = end
         return found
 
 

@@ -3,8 +3,10 @@
 import json
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from qwen_audio.data.packing import padded_batches
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.task_spec import TaskSpec
 
@@ -79,14 +81,9 @@ def batches(requests: list[Request], max_examples: int, max_seconds: float, rate
     by_clip: dict[str, list[Request]] = {}
     for request in requests:
         by_clip.setdefault(request.utt, []).append(request)
-    result, clips, longest = [], 0, 0
-    for asked in sorted(by_clip.values(), key=lambda asked: (-asked[0].samples, asked[0].utt)):
-        if not result or clips == max_examples or longest * (clips + 1) > max_seconds * rate:
-            result.append([])
-            clips, longest = 0, asked[0].samples
-        result[-1] += asked
-        clips += 1
-    return result
+    order = sorted(by_clip.values(), key=lambda asked: (-asked[0].samples, asked[0].utt))
+    clips = padded_batches(order, lambda asked: asked[0].samples, max_seconds * rate, max_examples)
+    return [list(chain.from_iterable(batch)) for batch in clips]
 
 
 def count_by_task(requests: list[Request]) -> str:

@@ -1,11 +1,13 @@
 """Word times of a set by several heads and reference systems, each also given the text, for comparison."""
 
+import itertools
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.data.json_rows import write_rows
+from qwen_audio.data.packing import padded_batches
 from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.infer.word_systems import Batch, Clip, System
 from qwen_audio.progress import progress
@@ -83,15 +85,9 @@ def joined(words: Iterable[str], language: str) -> str:
 
 def make_batches(clips: list[Clip]) -> Iterable[Batch]:
     """Clips of one language and about one length, BATCH_SECONDS at most together."""
-    batch: list[Clip] = []
-    for clip in sorted(clips, key=lambda clip: (clip.language, clip.samples, clip.utt)):
-        full = (len(batch) + 1) * clip.samples > BATCH_SECONDS * SAMPLE_RATE
-        if batch and (full or batch[0].language != clip.language):
-            yield Batch(batch)
-            batch = []
-        batch.append(clip)
-    if batch:
-        yield Batch(batch)
+    order = sorted(clips, key=lambda clip: (clip.language, clip.samples, clip.utt))
+    for _, same in itertools.groupby(order, lambda clip: clip.language):
+        yield from map(Batch, padded_batches(same, lambda clip: clip.samples, BATCH_SECONDS * SAMPLE_RATE))
 
 
 def _row(clip: Clip, text: str, words: list[Word]) -> dict:

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from qwen_audio.build import DTYPES
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import read_clip
 from qwen_audio.data.frame_cache import CLIPS, FRAMES, FrameCache, content_of
+from qwen_audio.data.packing import padded_batches
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.model import AudioLLM
@@ -152,7 +153,9 @@ def _compute(
     model.eval()
     for slot in PART:  # the LLM comes to the device quantised or in train_dtype, for which this is too early
         getattr(model, slot).to(ranks.device)
-    for batch in progress(_batches(missing), None, "frames of the frozen encoder, batches"):
+    order = sorted(missing, key=lambda entry: -entry[2])
+    batches = padded_batches(order, lambda entry: entry[2], BATCH_SECONDS * SAMPLE_RATE, BATCH_CLIPS)
+    for batch in progress(batches, None, "frames of the frozen encoder, batches"):
         clips = [read_clip(data, spec, samples) for data, spec, samples in batch]
         contents = [content_of(clip) for clip in clips]
         new = [n for n, entry in enumerate(batch) if not cache.add(entry[1], contents[n])]
@@ -166,17 +169,3 @@ def _compute(
         for n, row, length in zip(new, frames, frame_lengths.tolist(), strict=True):
             cache.add(batch[n][1], contents[n], row[:length])
     model.train(was_training)
-
-
-def _batches(missing: list[Clip]) -> Iterator[list[Clip]]:
-    """Clips of like length together, longest first."""
-    batch: list = []
-    for entry in sorted(missing, key=lambda entry: -entry[2]):
-        if batch and (
-            len(batch) + 1 > BATCH_CLIPS or (len(batch) + 1) * batch[0][2] > BATCH_SECONDS * SAMPLE_RATE
-        ):
-            yield batch
-            batch = []
-        batch.append(entry)
-    if batch:
-        yield batch

@@ -18,6 +18,7 @@ from qwen_audio.data.packing import (
     measure,
     pack,
     pack_evenly,
+    padded_batches,
 )
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.token_set_writer import TokenSetWriter
@@ -135,3 +136,13 @@ def test_a_dialogue_takes_the_positions_of_all_its_audios(tmp_path):
     check_rows([data], ["joined", "text"], Budget(positions=7), frames_of, {})
     with pytest.raises(ValueError, match="utterance d3 .90 samples. is too short for one decoder frame"):
         check_rows([data], ["template"], Budget(positions=7), frames_of, {})
+
+
+def test_padded_batches_keep_the_order_and_are_as_full_as_the_budget_allows():
+    def batches(*limits):
+        return list(padded_batches([3, 2, 2, 4, 9, 1, 1, 1], lambda item: item, *limits))
+
+    assert batches(8) == [[3, 2], [2, 4], [9], [1, 1, 1]]  # one above the budget stands alone
+    assert batches(7.9) == [[3, 2], [2], [4], [9], [1, 1, 1]]
+    assert batches(12, 2) == [[3, 2], [2, 4], [9], [1, 1], [1]]
+    assert list(padded_batches([], len, 8)) == []
