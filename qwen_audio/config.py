@@ -9,6 +9,7 @@ import yaml
 from qwen_audio.kinds import check_component, check_training, is_amount
 from qwen_audio.registry import OPTIONAL, SLOTS, check_options, component_class, nearest
 from qwen_audio.train.defaults import TRAIN_DEFAULTS
+from qwen_audio.train.option_checks import check_choices, check_together
 
 DEFAULTS = {
     "frontend": "log_mel", "frontend_conf": {},
@@ -34,14 +35,7 @@ LOSSES = {
     "ctc": "ctc",
     "timestamp": "timestamp_head",
 }  # terms of the loss, and whose they are
-SPEED_KEYS = ("factors", "tasks")
 PHASE_KEYS = ("steps", "loss_weights", "task_weights")
-CHOICES = {
-    "optim": ("adamw",),
-    "scheduler": ("cosine",),
-    "train_dtype": ("float32", "bfloat16"),
-    "trainer": ("local", "deepspeed"),
-}
 DOTTED = "lr_scale."  # below it stand prefixes of parameter names, which have dots themselves
 _INNER = ("optim_conf", "scheduler_conf", "batch_conf", "tokenizer_conf")
 
@@ -179,9 +173,7 @@ def check_config(config: dict) -> None:
     """Raises: ValueError for a component, option, phase or choice that does not exist, with the nearest one; for a
     value of the wrong kind or out of bounds, with what to write.
     """
-    for key, valid in CHOICES.items():
-        if config[key] not in valid:
-            raise ValueError(f"{key}: {config[key]!r} is no choice{nearest(config[key], valid)}")
+    check_choices(config)
     for key, default in DEFAULTS.items():
         for kind, form in ((dict, "KEY: VALUE lines"), (list, "a list")):
             if isinstance(default, kind) and not isinstance(config[key], kind):
@@ -191,9 +183,9 @@ def check_config(config: dict) -> None:
             if inner not in DEFAULTS[key]:
                 raise ValueError(f"{key}.{inner}: no such option{nearest(inner, DEFAULTS[key])}")
     check_training(config)
-    _check_speed(config["speed_perturb"])
     for i, phase in enumerate(config["phases"]):
         _check_phase(f"phases[{i}]", phase, config)
+    check_together(config)
     for slot in SLOTS:
         name, options = config[slot], config[f"{slot}_conf"]
         if name is None:
@@ -203,21 +195,6 @@ def check_config(config: dict) -> None:
         component_class(slot, name)
         check_options(slot, name, options, set(GIVEN.get(slot, ())))
         check_component(slot, name, options)
-
-
-def _check_speed(options: dict) -> None:
-    for key in options:
-        if key not in SPEED_KEYS:
-            raise ValueError(f"speed_perturb.{key}: no such option{nearest(key, SPEED_KEYS)}")
-    if not options:
-        return
-    factors, tasks = (options.get(key) for key in SPEED_KEYS)
-    if not isinstance(factors, list) or not factors or not all(is_amount(v) and v for v in factors):
-        raise ValueError(
-            f"speed_perturb.factors is {factors!r}; write speeds above 0, such as [0.9, 1.0, 1.1]"
-        )
-    if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
-        raise ValueError(f"speed_perturb.tasks is {tasks!r}; write a list of tasks, such as [asr, s2tt]")
 
 
 def _check_phase(place: str, phase: dict, config: dict) -> None:

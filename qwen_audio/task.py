@@ -21,8 +21,8 @@ from qwen_audio.model import AudioLLM
 from qwen_audio.registry import SLOTS, nearest
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.tokenizer import Tokenizer
-from qwen_audio.train.defaults import with_defaults
 from qwen_audio.train.optim import build_optimizer
+from qwen_audio.train.option_checks import check_choices
 
 LOSS_WEIGHTS = {"lm": 1.0}
 OPTIMIZER_KEYS = ("optim", "optim_conf", "layer_decay", "lr_scale")
@@ -151,7 +151,9 @@ class AudioLLMTask(AbsTask):
                     f"{slot}: {getattr(args, slot)} is not trained: loss_weights are {model.loss_weights}; give"
                     f" {term} a weight, or write {slot}: null"
                 )
-        return [build_optimizer(model, with_defaults({key: getattr(args, key) for key in OPTIMIZER_KEYS}))]
+        config = with_all_keys({key: getattr(args, key) for key in OPTIMIZER_KEYS})
+        check_choices(config)
+        return [build_optimizer(model, config)]
 
 
 def _plain_numbers(tasks: Sequence[str], model: AudioLLM, inputs: tuple, output: tuple) -> tuple:

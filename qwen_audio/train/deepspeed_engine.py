@@ -12,13 +12,6 @@ from torch import Tensor, nn
 from qwen_audio.train.optim import build_optimizer
 from qwen_audio.train.ranks import Ranks
 
-OURS = (
-    "train_batch_size",
-    "train_micro_batch_size_per_gpu",
-    "gradient_accumulation_steps",
-    "gradient_clipping",
-)
-HALF = ("bf16", "bfloat16", "fp16", "amp")  # the weights themselves in half precision
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -31,10 +24,6 @@ class DeepSpeedEngine:
     ranks can go on.
 
     Runs on whatever accelerator DeepSpeed finds, the CPU too, also with one rank.
-
-    Raises:
-        ValueError: if ``deepspeed_conf`` asks for another stage or for weights in half precision, or sets what the
-            training config sets.
     """
 
     def __init__(self, model: nn.Module, config: dict, ranks: Ranks):
@@ -131,28 +120,12 @@ class DeepSpeedEngine:
 def _settings(config: dict, world: int) -> dict:
     """DeepSpeed's own configuration."""
     given = config["deepspeed_conf"]
-    for name in OURS:
-        if name in given:
-            raise ValueError(
-                f"deepspeed_conf.{name} follows from batch_conf, accum_grad and grad_clip; remove it"
-            )
-    for name in HALF:
-        if name in given:
-            raise ValueError(
-                f"deepspeed_conf.{name} would round the trained weights, also in checkpoints; remove it, and write"
-                " train_dtype: bfloat16"
-            )
-    zero = {"stage": 1, **given.get("zero_optimization", {})}
-    if zero["stage"] != 1:
-        raise ValueError(
-            f"deepspeed_conf.zero_optimization.stage is {zero['stage']}; only stage 1 is supported"
-        )
     return {
         "zero_allow_untested_optimizer": True,
         "managed_gradient_accumulation": False,  # a rank may have fewer micro-batches than another
         "steps_per_print": 1 << 30,  # the trainer speaks
         **given,
-        "zero_optimization": zero,
+        "zero_optimization": {"stage": 1, **given.get("zero_optimization", {})},
         "train_batch_size": world,
         "gradient_clipping": config["grad_clip"] or 0.0,
     }

@@ -42,11 +42,3 @@ FREE_KEYS = (
     "max_bad_steps",
     "tensorboard",
 )
-
-
-def with_defaults(config: dict) -> dict:
-    """``config`` with what it leaves out, in ``optim_conf``, ``scheduler_conf`` and ``batch_conf`` too."""
-    merged = {**TRAIN_DEFAULTS, **config}
-    for name in ("optim_conf", "scheduler_conf", "batch_conf"):
-        merged[name] = {**TRAIN_DEFAULTS[name], **config.get(name, {})}
-    return merged

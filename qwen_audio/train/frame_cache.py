@@ -22,12 +22,10 @@ from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.model import AudioLLM
 from qwen_audio.progress import progress
-from qwen_audio.registry import nearest
 from qwen_audio.train.ranks import Ranks
 
 PART = ("frontend", "encoder", "adapter")  # what the frames depend on
 BATCH_SECONDS, BATCH_CLIPS = 90, 48  # of padded audio that is encoded at once
-OPTIONS = ("max_gb",)
 
 Clip = tuple[TokenSet, str, int]  # its set, audio spec, samples
 
@@ -66,10 +64,9 @@ def fill(
         folder: such as exp/frame_cache; each frozen part has one in it, named by its configuration and weights.
 
     Raises:
-        ValueError: if a part is trained, if the frames would not be those of training without a cache for another
-            reason, or if they take more than ``max_gb``.
+        ValueError: if a part is trained, or if the frames take more than ``max_gb``.
     """
-    _check(model, config)
+    _check_frozen(model)
     dtype, folder = DTYPES[config["train_dtype"]], Path(folder)
     own = folder / part_key(model, config)
     width = model.decoder.hidden_size
@@ -100,14 +97,7 @@ def part_key(model: AudioLLM, config: dict) -> str:
     return digest.hexdigest()[:16]
 
 
-def _check(model: AudioLLM, config: dict) -> None:
-    options = config["frame_cache"]
-    for key in options:
-        if key not in OPTIONS:
-            raise ValueError(f"frame_cache.{key}: no such option{nearest(key, OPTIONS)}")
-    limit = options.get("max_gb")
-    if not isinstance(limit, (int, float)) or isinstance(limit, bool) or limit <= 0:
-        raise ValueError(f"frame_cache.max_gb is {limit!r}; write a number of gigabytes above 0")
+def _check_frozen(model: AudioLLM) -> None:
     for slot in PART:
         for name, param in getattr(model, slot).named_parameters():
             if param.requires_grad:
@@ -115,16 +105,6 @@ def _check(model: AudioLLM, config: dict) -> None:
                     f"frame_cache keeps what frozen parts give, but {slot}.{name} is trained; add {slot} to"
                     " freeze_param, or write frame_cache: {}"
                 )
-    if config["speed_perturb"]:
-        raise ValueError(
-            "frame_cache keeps clips at their own speed; write speed_perturb: {} or frame_cache: {}"
-        )
-    for number, phase in enumerate(config["phases"]):
-        if (phase.get("loss_weights") or {}).get("timestamp"):
-            raise ValueError(
-                f"phases[{number}].loss_weights.timestamp needs the encoder's frames, frame_cache keeps the"
-                " adapter's; write frame_cache: {}"
-            )
 
 
 def _make_room(folder: Path, own: Path, need: int, max_gb: float) -> None:

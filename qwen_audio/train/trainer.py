@@ -17,7 +17,7 @@ from qwen_audio.data.collate import Batch, Collate, Item, StepData, check_sets, 
 from qwen_audio.data.permutation import key
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.train import checkpoint
-from qwen_audio.train.defaults import FREE_KEYS, with_defaults
+from qwen_audio.train.defaults import FREE_KEYS
 from qwen_audio.train.log import TrainLog
 from qwen_audio.train.meter import Meter
 from qwen_audio.train.optim import learning_rate
@@ -62,7 +62,7 @@ class Trainer:
     ):
         self.model, self.plan, self.collate, self.ranks = model, plan, collate, ranks
         self.valid = valid or None  # no sets, no validation
-        self.config, self.output_dir = with_defaults(config), Path(output_dir)
+        self.config, self.output_dir = config, Path(output_dir)
         if self.config["num_threads"]:
             torch.set_num_threads(self.config["num_threads"])
         check_sets([*plan.sets, *(valid.sets if valid else ())])

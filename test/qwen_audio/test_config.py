@@ -265,6 +265,36 @@ MISTAKES = [
         (f"{key}: 0", f"{key} is 0; write a whole number from 1 on")
         for key in ("log_steps", "valid_steps", "checkpoint_steps", "keep_checkpoints", "average_checkpoints")
     ],
+    ("scheduler: linear", "scheduler: 'linear' is no choice.*cosine"),
+    ("scheduler_conf: {min_lr: 1.0}", "scheduler_conf.min_lr 1.0 is above optim_conf.lr 5e-05; lower it"),
+    ("frame_cache: {max_mb: 3}", "frame_cache.max_mb: no such option; did you mean 'max_gb'"),
+    ("frame_cache: {max_gb: much}", "frame_cache.max_gb is 'much'; write a number of gigabytes above 0"),
+    ("frame_cache: {max_gb: 0}", "frame_cache.max_gb is 0; write a number of gigabytes above 0"),
+    (
+        "frame_cache: {max_gb: 1}\nspeed_perturb: {factors: [0.9], tasks: [asr]}",
+        "frame_cache keeps clips at their own speed; write speed_perturb: {}",
+    ),
+    (
+        "phases: [{steps: 3, loss_weights: {timestamp: 1}}]\nframe_cache: {max_gb: 1}\ntimestamp_head: ctc",
+        r"phases\[0\].loss_weights.timestamp needs the encoder's frames, .* write frame_cache: {}",
+    ),
+    ("deepspeed_conf: {gradient_clipping: 1}", "gradient_clipping follows from grad_clip; remove it"),
+    (
+        "deepspeed_conf: {optimizer: {type: Adam}}",
+        "deepspeed_conf.optimizer follows from optim and optim_conf",
+    ),
+    (
+        "deepspeed_conf: {zero_optimization: 1}",
+        "deepspeed_conf.zero_optimization is 1; write KEY: VALUE lines",
+    ),
+    ("deepspeed_conf: {zero_optimization: {stage: 3}}", "stage is 3; only stage 1 is supported"),
+    *[
+        (
+            f"deepspeed_conf: {{{half}: {{enabled: true}}}}",
+            f"deepspeed_conf.{half} would .* write train_dtype: bfloat16",
+        )
+        for half in ("bf16", "fp16")
+    ],
     ("a: [", "not valid YAML: .*line 5"),
     ("include: gone.yaml", "gone.yaml: no such configuration file"),
 ]

@@ -114,6 +114,12 @@ def test_what_a_frozen_llm_still_trains_moves_under_espnets_own_trainer(
     assert not any(name.startswith("encoder.") for name in moved)
 
 
+def test_an_optimizer_that_is_not_there_is_refused(arguments):
+    args = arguments(optim="sgd")
+    with pytest.raises(ValueError, match="optim: 'sgd' is no choice.*adamw"):
+        AudioLLMTask.build_optimizers(args, AudioLLMTask.build_model(args))
+
+
 def test_a_component_with_a_loss_of_its_own_and_no_weight_is_said(arguments, caplog):
     args = arguments(ctc="embedding", ctc_tokens=[20, 30], timestamp_head="ctc", loss_weights={"ctc": 0.3})
     AudioLLMTask.build_optimizers(args, AudioLLMTask.build_model(args))

@@ -16,12 +16,12 @@ import numpy as np
 import soundfile
 import torch
 
+from qwen_audio.config import with_all_keys
 from qwen_audio.data.batch_plan import BatchPlan
 from qwen_audio.data.collate import Collate
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.data.valid_plan import ValidPlan
-from qwen_audio.train.defaults import with_defaults
 from qwen_audio.train.engine import engine_class
 from qwen_audio.train.ranks import Ranks
 from qwen_audio.train.trainer import Trainer
@@ -161,7 +161,7 @@ def toy_trainer(run_dir: Path, set_dir: Path, config: dict, dropout: float = 0.1
     """A trainer over the sets ``train`` and ``valid`` in ``set_dir``."""
     torch.manual_seed(0)
     model = ToyModel(dropout)
-    config = with_defaults(config)
+    config = with_all_keys(config)
     plan = BatchPlan.from_config([TokenSet(set_dir / "train")], config, model.num_frames)
     valid = ValidPlan(
         [TokenSet(set_dir / "valid")], config["batch_conf"], model.num_frames, config["accum_grad"]

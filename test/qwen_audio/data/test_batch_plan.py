@@ -8,12 +8,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from toy_run import write_set
 
+from qwen_audio.config import with_all_keys
 from qwen_audio.data.batch_plan import BatchPlan, share
 from qwen_audio.data.packing import measure
 from qwen_audio.data.task_weights import spread
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
-from qwen_audio.train.defaults import with_defaults
 
 ROWS = {"asr": 101, "lid": 40, "aac": 13}
 
@@ -276,7 +276,7 @@ def test_validation_takes_every_row_once_within_the_budget(sets):
 
 def test_the_plan_of_a_configuration_has_its_speeds_and_its_temperature(sets):
     speeds = {"factors": [0.9], "tasks": ["asr"]}
-    config = with_defaults({"phases": [{"steps": 40}], "speed_perturb": speeds, "task_temperature": 1e9})
+    config = with_all_keys({"phases": [{"steps": 40}], "speed_perturb": speeds, "task_temperature": 1e9})
     config["batch_conf"] = {"max_positions": 1200}
     plan = BatchPlan.from_config(sets, config, frames_of)
     assert plan.weights(0) == pytest.approx({"asr": 1 / 3, "lid": 1 / 3, "aac": 1 / 3}, rel=1e-6)

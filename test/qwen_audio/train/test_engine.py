@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from qwen_audio.train.defaults import with_defaults
+from qwen_audio.config import with_all_keys
 from qwen_audio.train.engine import LocalEngine
 from qwen_audio.train.ranks import Ranks
 
 # an eps of the size of the gradients makes the step depend on their scale
-CONFIG = with_defaults(
+CONFIG = with_all_keys(
     {"optim_conf": {"lr": 0.05, "weight_decay": 0.1, "eps": 0.1}, "layer_decay": 1, "grad_clip": 0.5}
 )
 

@@ -209,9 +209,6 @@ def test_what_the_cache_cannot_hold_is_an_error_that_names_the_key(model, sft_co
                 Ranks("cpu"),
             )
 
-    refused("frame_cache.max_mb: no such option; did you mean 'max_gb'", frame_cache={"max_mb": 3})
-    refused("frame_cache.max_gb is 'much'; write a number", frame_cache={"max_gb": "much"})
-    refused("write speed_perturb: {}", speed_perturb={"factors": [0.9], "tasks": ["template"]})
     next(model.adapter.parameters()).requires_grad_(True)
     refused("adapter.* is trained; add adapter to freeze_param, or write frame_cache: {}")
 

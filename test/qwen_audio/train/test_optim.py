@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from qwen_audio.train.defaults import with_defaults
+from qwen_audio.config import with_all_keys
 from qwen_audio.train.optim import build_optimizer, learning_rate, lr_scales
 
 NAMES = [
@@ -51,14 +51,14 @@ def test_espnet_encoders_have_layers_too():
 def test_one_dimensional_parameters_have_no_weight_decay_and_frozen_ones_no_group():
     model = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3), nn.Linear(3, 1))
     model[2].requires_grad_(False)
-    optimizer = build_optimizer(model, with_defaults({"optim_conf": {"lr": 0.1, "weight_decay": 0.3}}))
+    optimizer = build_optimizer(model, with_all_keys({"optim_conf": {"lr": 0.1, "weight_decay": 0.3}}))
     decays = {name: group["weight_decay"] for group in optimizer.param_groups for name in group["names"]}
     assert decays == {"0.weight": 0.3, "0.bias": 0.0, "1.weight": 0.0, "1.bias": 0.0}
     assert optimizer.defaults["betas"] == (0.9, 0.98) and optimizer.defaults["eps"] == 1e-6
 
 
 def test_the_rate_rises_linearly_and_falls_as_half_a_cosine():
-    config = with_defaults({"optim_conf": {"lr": 1.0}, "scheduler_conf": {"warmup_steps": 4, "min_lr": 0.2}})
+    config = with_all_keys({"optim_conf": {"lr": 1.0}, "scheduler_conf": {"warmup_steps": 4, "min_lr": 0.2}})
     rates = [learning_rate(step, 9, config) for step in range(9)]
     fall = [0.2 + 0.8 * (1 + math.cos(math.pi * done)) / 2 for done in (0, 0.25, 0.5, 0.75, 1)]
     assert rates == pytest.approx([0.25, 0.5, 0.75, 1.0, *fall])
@@ -66,7 +66,7 @@ def test_the_rate_rises_linearly_and_falls_as_half_a_cosine():
 
 
 def test_the_rate_is_torchs_cosine_after_warm_up():
-    config = with_defaults(
+    config = with_all_keys(
         {"optim_conf": {"lr": 3e-4}, "scheduler_conf": {"warmup_steps": 0, "min_lr": 1e-5}}
     )
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=3e-4)
@@ -84,12 +84,5 @@ def test_errors_name_the_key():
         lr_scales(NAMES, 1, {"adaptor": 2})
     with pytest.raises(ValueError, match="layer_decay is 1.5; write a factor up to 1"):
         lr_scales(NAMES, 1.5, {})
-    config = with_defaults({"scheduler_conf": {"min_lr": 1.0}})
-    with pytest.raises(ValueError, match="scheduler_conf.min_lr 1.0 is above optim_conf.lr 5e-05"):
-        learning_rate(0, 9, config)
-    with pytest.raises(ValueError, match="scheduler 'linear' is unknown; write cosine"):
-        learning_rate(0, 9, with_defaults({"scheduler": "linear"}))
-    with pytest.raises(ValueError, match="optim 'sgd' is unknown; write adamw"):
-        build_optimizer(nn.Linear(1, 1), with_defaults({"optim": "sgd"}))
     with pytest.raises(ValueError, match="freeze_param leaves nothing to train"):
-        build_optimizer(nn.Linear(1, 1).requires_grad_(False), with_defaults({}))
+        build_optimizer(nn.Linear(1, 1).requires_grad_(False), with_all_keys({}))
