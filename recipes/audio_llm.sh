@@ -54,7 +54,7 @@ make_sft_args=         # further arguments of `qwen-audio make_sft`, such as "--
 sft_args=              # further arguments of `qwen-audio train` in stage 6
 answer_args=           # further arguments of `qwen-audio answer`
 tag=                   # name of the model, exp/pretrain_TAG; empty: from the config and --train_args
-ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where there is one
+ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where torch can use one
 num_nodes=1            # machines to train on; above 1 with --stage 4 --stop_stage 4 alone, the same command on each
 master=                # HOST:PORT of the first of several machines, the same on each
 eval_model=            # folder of a trained or imported model: prepare test sets, decode and score, train nothing
@@ -78,7 +78,8 @@ expdir=exp             # models, decoded text
 [[ $preset == full ]] && default_config=conf/pretrain_full.yaml || default_config=conf/pretrain.yaml
 config=${pretrain_config:-$default_config}
 [[ -n $inference_config || ! -f conf/decode.yaml ]] || inference_config=conf/decode.yaml
-ngpu=${ngpu:-$(nvidia-smi -L 2>/dev/null | grep -cm1 '^GPU' || true)}
+ngpu=${ngpu:-$(usable_gpus)}
+((ngpu)) && device=cuda || device=cpu
 name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
 other=$([[ -z $train_args || -n $eval_model ]] || other_tokenizer "$config" $train_args) own=${other:+_${other##*/}}
@@ -201,7 +202,7 @@ if begin 8 "$model" "score" "$whisper|$(task_json metrics baseline)|${SPICE_JARS
     [[ $whisper != tools/* ]] || whisper=$root/$whisper
     qwen-audio score --results "$results" ${train:+--train "${train[@]/#/$feats/}"} --about "$expdir/times.json" --made_by "$(made_by)" \
         --decoded $decoded --tasks $tasks \
-        $([[ -z $has_chat ]] || chat_scores) $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj")
+        $([[ -z $has_chat ]] || chat_scores) $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj" --device "$device")
     finish
 fi
 

@@ -28,7 +28,7 @@ fine_tune() {
         if grep -q '"max_gb"' <<< "$(config_json "$sft_config" frame_cache)"; then  # what it saves, for RESULTS.md
             LD_PRELOAD=$allocator python "$root/tools/bench/frame_cache.py" --config "$sft_config" --model "$model" \
                 --sets "${train[@]/#/$sft_tokens/}" --steps 6 --json "$chat/frame_cache.json" \
-                --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj"
+                --device "$device" --num_threads "$nj"
         fi
         finish
     fi

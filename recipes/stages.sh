@@ -245,6 +245,15 @@ allocator() {  # the memory allocator tcmalloc, if it is there: torch on a CPU i
       find "$PWD/downloads/programs" -name libtcmalloc_minimal.so.4 || true; } 2>/dev/null | sed -n 1p
 }
 
+usable_gpus() {  # 1 where there is a GPU and torch can compute on it, else 0
+    local fault
+    [[ $(nvidia-smi -L 2>/dev/null) == GPU* ]] || { echo 0; return; }
+    fault=$(python -W ignore -c 'from qwen_audio.infer.arguments import device_fault; print(device_fault("cuda"))')
+    [[ -n $fault ]] || { echo 1; return; }
+    log "the GPU is left alone, torch cannot use it: $fault" >&2
+    echo 0
+}
+
 launch() {  # launch COMMAND: how to call `qwen-audio COMMAND` on $num_nodes machines with $ngpu GPUs each
     local torchrun="python -m torch.distributed.run --nproc_per_node $((ngpu > 0 ? ngpu : 1))"
     if ((num_nodes > 1)); then
