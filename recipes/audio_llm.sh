@@ -59,10 +59,10 @@ num_nodes=1            # machines to train on; above 1 with --stage 4 --stop_sta
 master=                # HOST:PORT of the first of several machines, the same on each
 eval_model=            # folder of a trained or imported model: prepare test sets, decode and score, train nothing
 inference_config=      # decoding config; empty: conf/decode.yaml where there is one, else greedy search
-inference_args=        # further arguments of `qwen-audio decode`
+inference_args=        # further arguments of `qwen-audio decode`, such as "--dtype float32", where on a GPU it is auto
 whisper=tools/backbones/whisper-tiny.en  # Whisper that the ASR clips are decoded with for comparison, or none
 word_heads=            # what times the words of the test sets, see `qwen-audio time_words --help`; empty: nothing
-word_args=             # further arguments of `qwen-audio time_words`, such as "--dtype bfloat16"
+word_args=             # further arguments of `qwen-audio time_words`, such as "--dtype bfloat16", where on a CPU it is float32
 ablate=                # srwt: the same without that task as well, and both side by side in without_srwt/
 without=               # a task to leave out
 dumpdir=dump           # formatted and tokenized sets
@@ -79,7 +79,7 @@ expdir=exp             # models, decoded text
 config=${pretrain_config:-$default_config}
 [[ -n $inference_config || ! -f conf/decode.yaml ]] || inference_config=conf/decode.yaml
 ngpu=${ngpu:-$(usable_gpus)}
-((ngpu)) && device=cuda || device=cpu
+((ngpu)) && device=cuda place='--device cuda --dtype auto' || device=cpu place='--device cpu'
 name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
 other=$([[ -z $train_args || -n $eval_model ]] || other_tokenizer "$config" $train_args) own=${other:+_${other##*/}}
@@ -184,14 +184,14 @@ for set in "${test[@]}"; do
 done
 if ((${#undecoded[@]})); then
     LD_PRELOAD=$allocator qwen-audio decode --model "$weights" --sets "${undecoded[@]}" --output "$model/decode" \
-        --device "$( ((ngpu)) && echo cuda || echo cpu)" ${inference_config:+--config "$inference_config"} $inference_args
+        $place ${inference_config:+--config "$inference_config"} $inference_args
     finish_all
 fi
 decoded=$(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done)
 if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads|$word_args" "$made" $(done_files 7 "$model/decode" "${test[@]}") \
     $(done_files 1 "$feats" "${valid[@]}" "${test[@]}") $inference_config; then
     LD_PRELOAD=$allocator qwen-audio time_words --heads $word_heads --model "$weights" --decoded $decoded \
-        $(with_task srwt --pick_on "${valid[@]}") --device "$( ((ngpu)) && echo cuda || echo cpu)" --num_threads "$nj" \
+        $(with_task srwt --pick_on "${valid[@]}") $place --num_threads "$nj" \
         ${inference_config:+--config "$inference_config"} $word_args
     finish
 fi

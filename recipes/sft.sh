@@ -50,7 +50,7 @@ answer() {  # the test dialogues, in stage 7
     mapfile -t sets < <(chat_test_sets)
     if begin 7 "$chat/decode" "answer the test dialogues" "$answer_args" "$chat/.done6" $(done_files 6 "$sft" "${sets[@]}"); then
         LD_PRELOAD=$allocator qwen-audio answer --model "$chat" --sets "${sets[@]/#/$sft/}" \
-            --output "$chat/decode" --num_threads "$nj" --device "$( ((ngpu)) && echo cuda || echo cpu)" $answer_args
+            --output "$chat/decode" --num_threads "$nj" $place $answer_args
         finish
     fi
 }

@@ -65,6 +65,13 @@ class Recipe:
         return (self.folder / f"{started[0]}.out").read_text()
 
 
+def configure_chat(recipe):
+    """Gives the recipe a stage 6."""
+    (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 3}]\n")
+    (recipe.folder.parents[1] / "recipes/chat").mkdir()
+    (recipe.folder.parents[1] / "recipes/chat/instructions.jsonl").write_text("{}\n")
+
+
 def names(called):
     return [line.split()[0] for line in called]
 

@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from shell_recipe import configure_chat
 
 GPU = "GPU 0: NVIDIA H100 (UUID: GPU-1)"
 
@@ -32,3 +33,16 @@ def test_a_gpu_is_taken_by_itself_if_torch_can_use_it(recipe, lists, usable, ngp
     said = "the GPU is left alone, torch cannot use it: the driver is too old"
     assert (said in output) == (asked and not usable)
     assert (recipe.folder / "asked").exists() == asked  # without a GPU torch is not loaded for it
+
+
+def test_on_a_gpu_decoding_takes_the_type_that_is_fast_there_unless_told_otherwise(recipe):
+    configure_chat(recipe)
+    options = ["--word_heads", "ctc", "--word_args", "--dtype float32", "--whisper", "tiny", "--nj", "2"]
+    found = {line.split()[0]: line for line in recipe.run(*options, "--ngpu", "1")[2]}
+    place = " --device cuda --dtype auto"
+    assert all(place in found[name] for name in ("decode", "time_words", "answer"))
+    assert found["time_words"].endswith("--dtype float32")
+    assert found["score"].endswith("--whisper tiny --num_threads 2 --device cuda")
+    found = {line.split()[0]: line for line in recipe.run(*options, "--ngpu", "0", "--tag", "b")[2]}
+    assert all("--device cpu" in found[name] for name in ("decode", "time_words", "answer", "score"))
+    assert not any("--dtype auto" in line for line in found.values())

@@ -2,15 +2,7 @@
 
 import re
 
-from shell_recipe import CONFIG, WHOLE, names
-
-
-def configure_chat(recipe):
-    """Gives the recipe a stage 6."""
-    (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 3}]\n")
-    (recipe.folder.parents[1] / "recipes/chat").mkdir()
-    (recipe.folder.parents[1] / "recipes/chat/instructions.jsonl").write_text("{}\n")
-
+from shell_recipe import CONFIG, WHOLE, configure_chat, names
 
 CHAT = ["make_sft"] * 2 + ["tokenize"] * 2 + ["train", "average"] + ["make_sft"] * 2
 
