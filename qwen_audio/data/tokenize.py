@@ -18,10 +18,10 @@ def tokenize(
 ) -> Counter:
     """Write the tokenised set ``target`` from the formatted set ``source``; returns rows per task.
 
-    Rows of other tasks than ``only`` are counted and printed. Every row of an utterance whose transcript is known carries it as CTC target, whatever its task.
+    Every row of an utterance whose transcript is known carries it as CTC target, whatever its task.
 
     Args:
-        only: tasks to take; by default all.
+        only: tasks to take, by default all; rows of others are counted and printed.
 
     Raises:
         ValueError: if a task of ``only`` has no YAML, or nothing is left.
