@@ -16,7 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=int, help="checkpoints, by default average_checkpoints of the configuration"
     )
     parser.add_argument(
-        "--by", choices=("last", "valid"), default="last", help="the last, or lowest validation loss"
+        "--by",
+        choices=("last", "valid"),
+        default="last",
+        help="the last, or lowest validation loss in the last phase",
     )
 
 

@@ -13,12 +13,16 @@ from qwen_audio.train.log import LOG, read_log
 def select(run_dir: str | Path, count: int, by: str = "last") -> list[Path]:
     """Checkpoint folders to average, oldest first: the ``count`` last, or those of lowest validation loss.
 
+    By ``valid`` the checkpoints of the last phase alone are looked at: another phase has other losses, such as CTC's
+    alone, and their size says nothing about its checkpoints.
+
     Raises:
         ValueError: if ``by`` is unknown or there is none to choose from.
     """
     found = checkpoints(run_dir)
     if by == "valid":
-        loss = {row["step"]: row["loss"] for row in read_log(Path(run_dir) / LOG) if row.get("valid")}
+        rows = [row for row in read_log(Path(run_dir) / LOG) if row.get("valid")]
+        loss = {row["step"]: row["loss"] for row in rows if row.get("phase") == rows[-1].get("phase")}
         found = sorted(
             sorted((step, path) for step, path in found if step in loss), key=lambda item: loss[item[0]]
         )
@@ -26,7 +30,9 @@ def select(run_dir: str | Path, count: int, by: str = "last") -> list[Path]:
     elif by != "last":
         raise ValueError(f"checkpoints cannot be chosen by {by!r}; write last or valid")
     if not found:
-        wanted = "checkpoint with a validation at its step" if by == "valid" else "checkpoint"
+        wanted = (
+            "checkpoint of the last phase with a validation at its step" if by == "valid" else "checkpoint"
+        )
         raise ValueError(f"{run_dir} has no {wanted}; train first (stage 4)")
     return [path for _, path in found[-count:]]
 

@@ -15,7 +15,7 @@ class TrainLog:
 
     Rows of ``train_log.jsonl``: {"step", "lr", "loss", "task_loss", "task_tokens", "stats", "grad_norm",
     "skipped_steps", "seconds", "steps_per_second", "tokens_per_second", "audio_seconds_per_second"} at a log
-    point, {"step", "valid": true, "loss", "task_loss", ...} after a validation.
+    point, {"step", "valid": true, "phase", "loss", "task_loss", ...} after a validation.
 
     Args:
         step: steps done before; rows behind it, which a killed run left, are dropped.
@@ -105,7 +105,7 @@ def _scalars(row: dict) -> list[tuple[str, float]]:
     for name, value in row.items():
         if isinstance(value, dict):
             found += [(f"{name}/{key}", number) for key, number in value.items() if number is not None]
-        elif name not in ("step", "valid") and value is not None:
+        elif name not in ("step", "valid", "phase") and value is not None:
             found.append((name, value))
     return found
 

@@ -163,7 +163,8 @@ class Trainer:
         self.model.train()
         found = self.meter.fetch()
         found.pop("host")
-        self.log.row({"step": done, "valid": True, **found, "seconds": round(time.monotonic() - begin, 3)})
+        row = {"step": done, "valid": True, "phase": self.plan.phase(done - 1), **found}
+        self.log.row({**row, "seconds": round(time.monotonic() - begin, 3)})
         self._restart_meter(done)
 
     def _write_log(self, done: int) -> None:

@@ -37,6 +37,19 @@ def test_the_last_or_those_of_lowest_validation_loss_are_chosen(tmp_path):
     assert steps(2, "valid") == [10, 30]
 
 
+def test_validations_of_an_earlier_phase_do_not_count(tmp_path):
+    """Their loss is another: a warm-up with CTC alone may have the smaller one, and a worse model."""
+    for step in (10, 20, 30, 40):
+        save(tmp_path, step, w=torch.zeros(1))
+    rows = [
+        {"step": step, "valid": True, "phase": phase, "loss": loss}
+        for step, phase, loss in ((10, 0, 0.1), (20, 0, 0.2), (30, 2, 3.0), (40, 2, 2.0))
+    ]
+    (tmp_path / "train_log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [int(path.name[5:]) for path in select(tmp_path, 1, "valid")] == [40]
+    assert [int(path.name[5:]) for path in select(tmp_path, 3, "valid")] == [30, 40]
+
+
 def test_errors_say_what_to_do(tmp_path):
     with pytest.raises(ValueError, match=r"has no checkpoint; train first \(stage 4\)"):
         select(tmp_path, 3)
@@ -46,5 +59,5 @@ def test_errors_say_what_to_do(tmp_path):
     save(tmp_path, 2, w=torch.zeros(2))
     with pytest.raises(ValueError, match=r"step_00000002 and .*step_00000001 differ in \['w'\]"):
         average(select(tmp_path, 2))
-    with pytest.raises(ValueError, match="checkpoint with a validation at its step"):
+    with pytest.raises(ValueError, match="checkpoint of the last phase with a validation at its step"):
         select(tmp_path, 2, "valid")

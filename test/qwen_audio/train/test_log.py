@@ -40,7 +40,7 @@ def test_a_line_says_what_a_reader_needs(tmp_path, capsys):
 def test_tensorboard_has_every_number(tmp_path):
     log = TrainLog(tmp_path, step=0, total=10)
     log.row(row(5))
-    log.row(row(5, valid=True))
+    log.row(row(5, valid=True, phase=1))
     log.close()
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -49,6 +49,7 @@ def test_tensorboard_has_every_number(tmp_path):
     tags = events.Tags()["scalars"]
     assert {"train/loss", "train/task_loss/mic", "train/lr", "valid/task_loss/asr"} <= set(tags)
     assert "train/stats/acc" not in tags  # it had no value
+    assert "valid/phase" not in tags  # it is no measurement
     assert [(e.step, e.value) for e in events.Scalars("train/task_loss/mic")] == [(5, 3.25)]
 
 

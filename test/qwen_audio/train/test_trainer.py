@@ -174,6 +174,12 @@ def test_the_loss_weights_are_those_of_the_phase(tmp_path, sets):
     assert seen[:7] == [{"lm": 1.0}] * 3 + [{"lm": 1.0, "ctc": 0.3}] * 4
 
 
+def test_a_validation_is_logged_with_the_phase_that_it_ends_or_lies_in(tmp_path, sets):
+    run(tmp_path, sets, steps=12, valid_steps=3)  # phases of 6 steps each
+    rows = [row for row in read_log(tmp_path / "train_log.jsonl") if row.get("valid")]
+    assert [(row["step"], row["phase"]) for row in rows] == [(3, 0), (6, 0), (9, 1), (12, 1)]
+
+
 def test_the_validation_loss_is_the_token_mean_over_the_whole_set(tmp_path, sets):
     trainer = toy_trainer(tmp_path, sets, toy_config(4, phases=[{"steps": 4}]))
     trainer.run()
