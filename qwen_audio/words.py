@@ -1,12 +1,27 @@
 """Words with times, as text: start token, word, end token (the paper's section 3.2)."""
 
 import re
+from typing import NamedTuple
 
 from qwen_audio.tags import UNSPACED
 
 Word = tuple[float, float, str]  # start_s, end_s, word
 SIL = "<|sil|>"  # silence, which the released model writes out as a word
 _TIME = re.compile(r"<\|(\d+\.\d+)\|>")
+
+
+class HeardWord(NamedTuple):
+    """A word that was heard in a clip: what a timestamp head answers.
+
+    Attributes:
+        start, end: seconds.
+        confidence: from 0 to 1; None where nothing tells it.
+    """
+
+    text: str
+    start: float
+    end: float
+    confidence: float | None
 
 
 def parse_words(text: str) -> list[Word] | None:

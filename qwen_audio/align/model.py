@@ -15,7 +15,7 @@ from qwen_audio.infer.arguments import check_device
 from qwen_audio.infer.transcribe import load_speech_model
 from qwen_audio.timestamp import head as heads
 from qwen_audio.timestamp.attention import Attended, Attention
-from qwen_audio.words import Word
+from qwen_audio.words import HeardWord, Word
 
 BATCH_SECONDS = 120.0  # of a batch, its clips padded to the longest
 
@@ -86,10 +86,10 @@ class Model(WordAligner):
 
     def _times(
         self, audios: list[np.ndarray], texts: list[str], languages: list[str]
-    ) -> list[list[heads.Word]]:
+    ) -> list[list[HeardWord]]:
         return self.head.align(self.loaded, audios, texts, languages)
 
-    def _words(self, audio: np.ndarray, text: str, language: str, found: list[heads.Word]) -> list[Word]:
+    def _words(self, audio: np.ndarray, text: str, language: str, found: list[HeardWord]) -> list[Word]:
         """Times in the clip, rounded to a millisecond; a head is sure of no word where it found no path."""
         if not any(confidence for *_, confidence in found):
             raise ValueError("no path through the text: it has more in it than the clip can hold")

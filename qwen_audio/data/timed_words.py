@@ -5,10 +5,9 @@ import math
 from dataclasses import dataclass
 
 from qwen_audio.tags import UNSPACED
-from qwen_audio.words import SIL
+from qwen_audio.words import SIL, HeardWord
 
 CLOSING = ".,;:!?…。，、；：？！"  # marks that stand right behind the word before them
-TimedWord = tuple[str, float, float, float | None]  # word, start_s, end_s, confidence from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,14 @@ class Transcript:
     language: str
     seconds: float
     text: str
-    words: tuple[TimedWord, ...] | None = None
+    words: tuple[HeardWord, ...] | None = None
 
 
-def timed_transcript(name: str, language: str, seconds: float, words: list[TimedWord]) -> Transcript:
+def timed_transcript(name: str, language: str, seconds: float, words: list[HeardWord]) -> Transcript:
     """The transcript that ``words`` make; silence and words without a character are left out."""
-    tidy = ((" ".join(word.split()), *rest) for word, *rest in words)
-    spoken = tuple(word for word in tidy if word[0] not in ("", SIL))
-    return Transcript(name, language, seconds, join_words([word[0] for word in spoken], language), spoken)
+    tidy = (word._replace(text=" ".join(word.text.split())) for word in words)
+    spoken = tuple(word for word in tidy if word.text not in ("", SIL))
+    return Transcript(name, language, seconds, join_words([word.text for word in spoken], language), spoken)
 
 
 def join_words(words: list[str], language: str) -> str:
@@ -48,17 +47,17 @@ def closes(word: str) -> bool:
     return not word.strip(CLOSING)
 
 
-def one_at_a_time(words: tuple[TimedWord, ...]) -> list[tuple[str, int, int]]:
+def one_at_a_time(words: tuple[HeardWord, ...]) -> list[tuple[str, int, int]]:
     """(word, start, end) in milliseconds, for files in which no two words may overlap.
 
     Every word begins after the one before it and lasts 1 ms at least; one that goes on while the next is
     spoken ends where that begins.
     """
-    starts = list(itertools.accumulate((max(round(1000 * word[1]), 0) for word in words), _after))
-    ends = [round(1000 * word[2]) for word in words]
+    starts = list(itertools.accumulate((max(round(1000 * word.start), 0) for word in words), _after))
+    ends = [round(1000 * word.end) for word in words]
     limits = [*starts[1:], math.inf]
     return [
-        (word[0], start, max(start + 1, min(end, limit)))
+        (word.text, start, max(start + 1, min(end, limit)))
         for word, start, end, limit in zip(words, starts, ends, limits)
     ]
 

@@ -31,7 +31,7 @@ from qwen_audio.infer.prefix import Prefix
 from qwen_audio.infer.search import search_stream
 from qwen_audio.registry import nearest
 from qwen_audio.tags import LANGUAGES
-from qwen_audio.timestamp.head import Word
+from qwen_audio.words import HeardWord
 
 Sound = str | Path | tuple[np.ndarray, int]  # a file, or samples (N,) or (N, channels) and their rate in Hz
 
@@ -122,7 +122,7 @@ class ChatSession:
         """
         return self._answer(question, self._hear(question.audios))
 
-    def words(self, language: str = "en", audio: Sound | None = None) -> list[Word]:
+    def words(self, language: str = "en", audio: Sound | None = None) -> list[HeardWord]:
         """Words spoken, by the model's timestamp head: (word, start and end in seconds, confidence).
 
         Args:

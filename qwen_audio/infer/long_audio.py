@@ -11,7 +11,8 @@ from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.stitch import Heard, stitch
 from qwen_audio.progress import progress
-from qwen_audio.timestamp.head import Hearing, TimestampHead, Word
+from qwen_audio.timestamp.head import Hearing, TimestampHead
+from qwen_audio.words import HeardWord
 
 WINDOW_SECONDS = 28.0  # what a model hears at once; encoder positions and time tokens end at 30 s
 SHORTEST_WINDOW = 10.0
@@ -55,7 +56,7 @@ def words_of_recording(
     pieces: Iterable[Window],
     language: str,
     label: str | None = None,
-) -> Iterator[Word]:
+) -> Iterator[HeardWord]:
     """Words spoken in a recording, in order, times in seconds from its beginning.
 
     Args:
@@ -114,7 +115,7 @@ def _heard(
             words = next(found) if np.abs(window.audio).max() >= SILENT else []
             begin, length = window.start / SAMPLE_RATE, len(window.audio) / SAMPLE_RATE
             moved = [
-                (text, begin + start, begin + end, chance)
+                HeardWord(text, begin + start, begin + end, chance)
                 for text, start, end, chance in words
                 if start < length
             ]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from qwen_audio.timestamp.head import Word
+from qwen_audio.words import HeardWord
 
 REACH = 1.0  # seconds by which two windows may disagree about when a word was
 SPREAD = 0.2  # seconds; two words so far apart count e times less as the same one
@@ -17,10 +17,10 @@ class Heard:
 
     start: float
     end: float
-    words: list[Word]
+    words: list[HeardWord]
 
 
-def stitch(windows: Iterable[Heard]) -> Iterator[Word]:
+def stitch(windows: Iterable[Heard]) -> Iterator[HeardWord]:
     """The words of a recording, from windows each of which overlaps the next.
 
     At either edge of a window a word may be cut and misheard. So each overlap is told by the earlier window
@@ -37,10 +37,10 @@ def stitch(windows: Iterable[Heard]) -> Iterator[Word]:
     yield from words
 
 
-def seam(left: list[Word], right: list[Word], begin: float, end: float) -> tuple[int, int]:
+def seam(left: list[HeardWord], right: list[HeardWord], begin: float, end: float) -> tuple[int, int]:
     """(words of ``left`` to keep, words of ``right`` to skip), for windows that overlap from begin to end."""
-    first = next((place for place, word in enumerate(left) if word[2] > begin - REACH), len(left))
-    last = next((place for place, word in enumerate(right) if word[1] >= end + REACH), len(right))
+    first = next((place for place, word in enumerate(left) if word.end > begin - REACH), len(left))
+    last = next((place for place, word in enumerate(right) if word.start >= end + REACH), len(right))
     runs = _runs(_same(left[first:], right[:last]))
     if runs:
         longest = max(map(len, runs))
@@ -48,13 +48,13 @@ def seam(left: list[Word], right: list[Word], begin: float, end: float) -> tuple
         shared = [pair for run in runs if len(run) == longest for pair in run]
         i, j = min(shared, key=lambda pair: abs(_middle(right[pair[1]]) - middle))
         return first + i + 1, j + 1
-    if not any(word[2] > begin for word in left) or not any(word[1] < end for word in right):
+    if not any(word.end > begin for word in left) or not any(word.start < end for word in right):
         return len(left), 0
     at = _between(left, right, begin, end)
     return bisect.bisect_left(left, at, key=_middle), bisect.bisect_left(right, at, key=_middle)
 
 
-def _same(left: list[Word], right: list[Word]) -> list[tuple[int, int]]:
+def _same(left: list[HeardWord], right: list[HeardWord]) -> list[tuple[int, int]]:
     """Places of words that are the same, in order: the pairing that agrees best in words and times."""
     best = [[0.0] * (len(right) + 1) for _ in range(len(left) + 1)]
     likeness = [[_likeness(a, b) for b in right] for a in left]
@@ -74,9 +74,9 @@ def _same(left: list[Word], right: list[Word]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _likeness(a: Word, b: Word) -> float:
+def _likeness(a: HeardWord, b: HeardWord) -> float:
     apart = abs(_middle(a) - _middle(b))
-    return math.exp(-apart / SPREAD) if apart < REACH and _bare(a[0]) == _bare(b[0]) else 0.0
+    return math.exp(-apart / SPREAD) if apart < REACH and _bare(a.text) == _bare(b.text) else 0.0
 
 
 def _runs(pairs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
@@ -90,10 +90,10 @@ def _runs(pairs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     return runs
 
 
-def _between(left: list[Word], right: list[Word], begin: float, end: float) -> float:
+def _between(left: list[HeardWord], right: list[HeardWord], begin: float, end: float) -> float:
     """The middle of a silence of both; without one, an edge of the word in the overlap's middle."""
     silences, at = [], begin
-    for start, stop in sorted([*((word[1], word[2]) for word in [*left, *right]), (end, end)]):
+    for start, stop in sorted([*((word.start, word.end) for word in [*left, *right]), (end, end)]):
         length = min(start, end) - at
         if length > 0:
             middle = at + length / 2
@@ -105,15 +105,13 @@ def _between(left: list[Word], right: list[Word], begin: float, end: float) -> f
     if silences:
         return max(silences)[-1]
     middle = (begin + end) / 2
-    for words, edge in ((left, 2), (right, 1)):
-        for word in words:
-            if word[1] <= middle <= word[2]:
-                return word[edge]
-    return middle
+    within = [word.end for word in left if word.start <= middle <= word.end]
+    within += [word.start for word in right if word.start <= middle <= word.end]
+    return within[0] if within else middle
 
 
-def _middle(word: Word) -> float:
-    return (word[1] + word[2]) / 2
+def _middle(word: HeardWord) -> float:
+    return (word.start + word.end) / 2
 
 
 def _bare(text: str) -> str:

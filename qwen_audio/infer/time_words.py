@@ -13,8 +13,7 @@ from qwen_audio.infer.word_systems import Batch, Clip, System
 from qwen_audio.progress import progress
 from qwen_audio.tags import UNSPACED
 from qwen_audio.task_spec import WORDS, load_tasks
-from qwen_audio.timestamp.head import Word
-from qwen_audio.words import SIL
+from qwen_audio.words import SIL, HeardWord
 
 HYP, REFUSED = "hyp.jsonl", "refused.tsv"
 BATCH_SECONDS = 120.0  # of clips heard at once
@@ -90,7 +89,7 @@ def make_batches(clips: list[Clip]) -> Iterable[Batch]:
         yield from map(Batch, padded_batches(same, lambda clip: clip.samples, BATCH_SECONDS * SAMPLE_RATE))
 
 
-def _row(clip: Clip, text: str, words: list[Word]) -> dict:
+def _row(clip: Clip, text: str, words: list[HeardWord]) -> dict:
     hyp = "".join(f"<|{start:.3f}|>{word}<|{end:.3f}|>" for word, start, end, _ in words)
     about = {"audio_lang": clip.language, "text_lang": clip.language, "text": text}
     return {"utt": clip.utt, "task": clip.task, **about, "hyp": hyp}

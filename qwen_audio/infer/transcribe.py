@@ -20,7 +20,7 @@ from qwen_audio.infer.pretrained import load_whisper
 from qwen_audio.registry import nearest
 from qwen_audio.tags import LANGUAGES, MAX_TIME
 from qwen_audio.task_spec import WORDS, TaskSpec
-from qwen_audio.words import parse_words
+from qwen_audio.words import HeardWord, parse_words
 
 REJECTED = "rejected.tsv"
 
@@ -151,7 +151,7 @@ def _of_row(row: dict, spec: TaskSpec) -> Transcript | None:
     words = parse_words(row["hyp"])
     if words is None:
         return None
-    timed = [(word, start, end, None) for start, end, word in words]
+    timed = [HeardWord(word, start, end, None) for start, end, word in words]
     return timed_transcript(row["utt"], row["text_lang"], row["seconds"], timed)
 
 

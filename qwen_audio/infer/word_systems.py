@@ -12,7 +12,8 @@ from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.registry import SLOTS, nearest
-from qwen_audio.timestamp.head import Aligner, Hearing, TimestampHead, Word
+from qwen_audio.timestamp.head import Aligner, Hearing, TimestampHead
+from qwen_audio.words import HeardWord
 
 DECODED, GIVEN = "decoded", "given"  # the words: the system's own, or the reference's
 ATTENTION, WHISPER, POCKETSPHINX = "attention", "whisper:", "pocketsphinx"
@@ -76,7 +77,7 @@ class System:
     """
 
     name: str
-    time: Callable[[Batch], dict[str, list[list[Word]]]]
+    time: Callable[[Batch], dict[str, list[list[HeardWord]]]]
     at_once: int | None = None
 
 
@@ -182,7 +183,7 @@ def _known(name: str) -> None:
 
 
 def _of_model(name: str, ear: Ear, head: TimestampHead) -> System:
-    def time(batch: Batch) -> dict[str, list[list[Word]]]:
+    def time(batch: Batch) -> dict[str, list[list[HeardWord]]]:
         if isinstance(head, Aligner):
             own, clips = ear.texts(batch, head), ear.hear(batch, head)
             told = zip((DECODED, GIVEN), (own, batch.texts))
@@ -198,7 +199,7 @@ def _whisper(name: str, whisper: LoadedModel) -> System:
     """Its own words, not those that the clips bring along from the model."""
     head = whisper.timestamp_head()
 
-    def time(batch: Batch) -> dict[str, list[list[Word]]]:
+    def time(batch: Batch) -> dict[str, list[list[HeardWord]]]:
         clips = head.hear(whisper, batch.audios, batch.languages)
         own = head.transcribe(clips, list(range(len(batch.clips))), batch.languages)
         told = zip((DECODED, GIVEN), (own, batch.texts))
@@ -212,9 +213,9 @@ def _pocketsphinx() -> System:
 
     aligner = Pocketsphinx()
 
-    def time(batch: Batch) -> dict[str, list[list[Word]]]:
+    def time(batch: Batch) -> dict[str, list[list[HeardWord]]]:
         told = zip(batch.audios, batch.texts, batch.languages, strict=True)
         found = [aligner.align(*clip) for clip in told]
-        return {GIVEN: [[(word, start, end, 1.0) for start, end, word in words] for words in found]}
+        return {GIVEN: [[HeardWord(word, start, end, 1.0) for start, end, word in words] for words in found]}
 
     return System(POCKETSPHINX, time, at_once=1)

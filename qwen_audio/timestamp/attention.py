@@ -10,9 +10,9 @@ from torch import Tensor
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.infer.clips import Clips
 from qwen_audio.task_spec import load_tasks
-from qwen_audio.timestamp.head import Aligner, Word
+from qwen_audio.timestamp.head import Aligner
 from qwen_audio.timestamp.path import best_path, sharpen, word_spans
-from qwen_audio.words import split_words
+from qwen_audio.words import HeardWord, split_words
 
 BEHIND = 10  # frames of the silence behind a clip, where it has any: the end of the text is heard there
 WINDOW = 30 * SAMPLE_RATE  # samples over which the length of a frame is measured
@@ -68,7 +68,7 @@ class Attention(Aligner):
         self.heads = None if heads is None else [tuple(pair) for pair in heads]
         self.shift = shift
 
-    def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[Word]]:
+    def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[HeardWord]]:
         """See Aligner."""
         result = [
             evenly(split_words(text, language), samples / SAMPLE_RATE)
@@ -130,13 +130,13 @@ class Attention(Aligner):
         return found
 
 
-def evenly(words: list[str], end: float) -> list[Word]:
+def evenly(words: list[str], end: float) -> list[HeardWord]:
     """Words of the same length, of confidence 0, from 0 to ``end`` in seconds."""
     at = np.linspace(0.0, end, len(words) + 1).tolist()
-    return [(word, start, stop, 0.0) for word, start, stop in zip(words, at, at[1:])]
+    return [HeardWord(word, start, stop, 0.0) for word, start, stop in zip(words, at, at[1:])]
 
 
-def words_on(attended: Attended, path: np.ndarray, shift: float = 0.0) -> list[Word]:
+def words_on(attended: Attended, path: np.ndarray, shift: float = 0.0) -> list[HeardWord]:
     """Words with times on a path: frame (n + 1,) at which each token, and then the end, begins."""
     at = np.clip(path * attended.frame + np.where(path > 0, shift, 0.0), 0.0, attended.end)
     words = []
@@ -146,7 +146,7 @@ def words_on(attended: Attended, path: np.ndarray, shift: float = 0.0) -> list[W
             for token, part in ((parts[0][0], parts[0][1]), (parts[-1][0], parts[-1][2]))
         )
         chance = float(np.mean([attended.chances[token] for token, _, _ in parts]))
-        words.append((word, start, end, chance))
+        words.append(HeardWord(word, start, end, chance))
     return words
 
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.infer.clips import Clips
-from qwen_audio.timestamp.head import Aligner, Word
+from qwen_audio.timestamp.head import Aligner
 from qwen_audio.timestamp.silence import longest_run, silent_frames
 from qwen_audio.tokenizer import Tokenizer
-from qwen_audio.words import split_words
+from qwen_audio.words import HeardWord, split_words
 
 BLANK, UNITS = 0, 257  # a byte's unit is its value plus one
 SHORTEST_SILENCE = 0.04  # seconds: what is shorter is a closed mouth, not a pause
@@ -73,7 +73,7 @@ class Ctc(torch.nn.Module, Aligner):
         loss = torch.nn.functional.ctc_loss(log_probs, units.clamp(min=1), lengths, scored, BLANK, "none")
         return torch.where(scored > 0, loss, 0.0), scored
 
-    def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[Word]]:
+    def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[HeardWord]]:
         """See Aligner. Confidence: the mean probability of a word's units where they are placed.
 
         A text with more units than its clip has frames gets evenly spaced times of confidence 0.
@@ -87,7 +87,10 @@ class Ctc(torch.nn.Module, Aligner):
             silent = silent_frames(clips.clips[row], frames).tolist()
             edges = self._edges(spans, silent, seconds)
             found.append(
-                [(word, *edge, sure) for word, edge, (_, _, sure) in zip(words, edges, spans, strict=True)]
+                [
+                    HeardWord(word, *edge, span[2])
+                    for word, edge, span in zip(words, edges, spans, strict=True)
+                ]
             )
         return found
 

@@ -9,8 +9,7 @@ from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.search import Hypothesis
 from qwen_audio.registry import nearest
 from qwen_audio.task_spec import TaskSpec, load_tasks
-
-Word = tuple[str, float, float, float]  # text, start and end in seconds, confidence from 0 to 1
+from qwen_audio.words import HeardWord
 
 
 class TimestampHead:
@@ -24,7 +23,7 @@ class TimestampHead:
 
     unfinished = 0
 
-    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
+    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[HeardWord]:
         """Words spoken, in their order; times are seconds from the beginning of the clip.
 
         Args:
@@ -34,7 +33,7 @@ class TimestampHead:
         """
         raise NotImplementedError
 
-    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[Word]]:
+    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[HeardWord]]:
         """The words of several clips; a head that can take them at once does."""
         return [
             self.words(loaded, audio, language) for audio, language in zip(audios, languages, strict=True)
@@ -42,7 +41,7 @@ class TimestampHead:
 
     def align(
         self, loaded, audios: list[np.ndarray], texts: list[str], languages: list[str]
-    ) -> list[list[Word]]:
+    ) -> list[list[HeardWord]]:
         """Times of the words of given transcripts.
 
         Raises:
@@ -70,15 +69,15 @@ class Hearing(TimestampHead):
         super().__init__()
         self.task = task
 
-    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[Word]:
+    def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[HeardWord]:
         """See TimestampHead. Raises: ValueError if the model was not trained on the head's task."""
         return self.words_of(loaded, [audio], [language])[0]
 
-    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[Word]]:
+    def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[HeardWord]]:
         """See TimestampHead; the clips are heard as one batch."""
         return self.words_in(self.hear(loaded, audios, languages), languages)
 
-    def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
+    def words_in(self, clips: Clips, languages: list[str]) -> list[list[HeardWord]]:
         """The words of clips that were heard, by this head or another of the model."""
         raise NotImplementedError
 
@@ -126,18 +125,18 @@ class Aligner(Hearing):
     def __init__(self, task: str = "asr"):
         super().__init__(task)
 
-    def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[Word]]:
+    def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[HeardWord]]:
         """Times of the words (qwen_audio/words.py: split_words) of a text a clip; none of an empty text."""
         raise NotImplementedError
 
-    def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
+    def words_in(self, clips: Clips, languages: list[str]) -> list[list[HeardWord]]:
         """See Hearing; transcribes and aligns."""
         texts = self.transcribe(clips, list(range(len(languages))), languages)
         return self.times(clips, texts, languages)
 
     def align(
         self, loaded, audios: list[np.ndarray], texts: list[str], languages: list[str]
-    ) -> list[list[Word]]:
+    ) -> list[list[HeardWord]]:
         """See TimestampHead."""
         return self.times(self.hear(loaded, audios, languages), texts, languages)
 

@@ -94,7 +94,7 @@ def aas(clips: list[Clip], heads: list[int]) -> tuple[float, float]:
 
 
 def _spans(clip: Clip, path: np.ndarray, shift: float = 0.0) -> np.ndarray:
-    return np.array([word[1:3] for word in words_on(clip.attended, path, shift)])
+    return np.array([(word.start, word.end) for word in words_on(clip.attended, path, shift)])
 
 
 def pick(clips: list[Clip], count: int) -> tuple[list[float], list[tuple[int, float]]]:

@@ -6,10 +6,10 @@ import math
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.search import Hypothesis
 from qwen_audio.task_spec import WORDS, TaskSpec, load_tasks
-from qwen_audio.timestamp.head import Hearing, Word
+from qwen_audio.timestamp.head import Hearing
 from qwen_audio.timestamp.word_times import WordTimes
 from qwen_audio.tokenizer import Tokenizer
-from qwen_audio.words import SIL
+from qwen_audio.words import SIL, HeardWord
 
 
 class Tokens(Hearing):
@@ -27,7 +27,7 @@ class Tokens(Hearing):
         super().__init__(task)
         self.shared = shared
 
-    def words_in(self, clips: Clips, languages: list[str]) -> list[list[Word]]:
+    def words_in(self, clips: Clips, languages: list[str]) -> list[list[HeardWord]]:
         """See Hearing."""
         tokenizer = clips.loaded.tokenizer
         grammar = _grammar(tokenizer, self.shared)
@@ -46,7 +46,7 @@ class Tokens(Hearing):
         )
 
 
-def _words(answer: Hypothesis, grammar: WordTimes, tokenizer: Tokenizer) -> list[Word]:
+def _words(answer: Hypothesis, grammar: WordTimes, tokenizer: Tokenizer) -> list[HeardWord]:
     found = []
     for start, end in grammar.split(answer.tokens):
         text = tokenizer.decode(answer.tokens[start + 1 : end]).strip()
@@ -54,7 +54,7 @@ def _words(answer: Hypothesis, grammar: WordTimes, tokenizer: Tokenizer) -> list
             continue
         chances = [math.exp(value) for value in answer.logprobs[start + 1 : end]]
         times = (grammar.seconds(answer.tokens[place]) for place in (start, end))
-        found.append((text, *times, sum(chances) / len(chances)))
+        found.append(HeardWord(text, *times, sum(chances) / len(chances)))
     return found
 
 

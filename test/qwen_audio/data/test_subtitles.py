@@ -4,6 +4,7 @@ import pytest
 
 from qwen_audio.data.subtitles import cues
 from qwen_audio.data.timed_words import join_words, timed_transcript
+from qwen_audio.words import HeardWord
 
 
 def spoken(text, each=0.3, gap=0.1, start=0.0, language="en"):
@@ -15,7 +16,8 @@ def spoken(text, each=0.3, gap=0.1, start=0.0, language="en"):
 
 
 def shown(words, language="en"):
-    return [(cue.start, cue.end, cue.lines) for cue in cues(timed_transcript("u", language, 99.0, words))]
+    transcript = timed_transcript("u", language, 99.0, [HeardWord(*word) for word in words])
+    return [(cue.start, cue.end, cue.lines) for cue in cues(transcript)]
 
 
 def test_words_said_without_a_pause_are_one_cue():
@@ -94,11 +96,12 @@ def test_a_sentence_may_end_in_a_quote():
 )
 def test_cues_never_overlap_keep_every_word_and_hold_their_limits(drawn):
     words = [
-        (text, start, start + length, 1.0) for text, start, length in sorted(drawn, key=lambda row: row[1])
+        HeardWord(text, start, start + length, 1.0)
+        for text, start, length in sorted(drawn, key=lambda row: row[1])
     ]
     found = cues(timed_transcript("u", "en", 70.0, words))
     shown_text = join_words([line for cue in found for line in cue.lines], "en")
-    assert shown_text == join_words([word[0] for word in words], "en")
+    assert shown_text == join_words([word.text for word in words], "en")
     assert all(0 < cue.end - cue.start <= 7000 and 1 <= len(cue.lines) <= 2 for cue in found)
     assert all(a.end <= b.start for a, b in zip(found, found[1:]))
     assert all(len(line) <= 42 or " " not in line for cue in found for line in cue.lines)

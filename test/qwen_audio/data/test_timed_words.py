@@ -1,16 +1,18 @@
 import pytest
 
 from qwen_audio.data.timed_words import join_words, one_at_a_time, timed_transcript
+from qwen_audio.words import HeardWord
 
 
 def test_silence_and_words_without_a_character_are_no_words():
     words = [("<|sil|>", 0.0, 0.1, 0.9), ("yes", 0.1, 0.4, 0.8), ("  ", 0.4, 0.5, 0.1)]
-    transcript = timed_transcript("u", "en", 1.0, words)
+    transcript = timed_transcript("u", "en", 1.0, [HeardWord(*word) for word in words])
     assert (transcript.text, transcript.words) == ("yes", (("yes", 0.1, 0.4, 0.8),))
 
 
 def test_white_space_within_a_word_is_one_blank():
-    assert timed_transcript("u", "en", 1.0, [(" New\t\nYork ", 0.0, 1.0, None)]).words[0][0] == "New York"
+    words = [HeardWord(" New\t\nYork ", 0.0, 1.0, None)]
+    assert timed_transcript("u", "en", 1.0, words).words[0].text == "New York"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_words_are_joined_as_their_language_writes_them(language, text):
     ],
 )
 def test_words_one_at_a_time_never_overlap_and_last_a_millisecond_at_least(spans, expected):
-    words = tuple(("w", start, end, None) for start, end in spans)
+    words = tuple(HeardWord("w", start, end, None) for start, end in spans)
     assert [span for _, *span in one_at_a_time(words)] == [list(span) for span in expected]
 
 

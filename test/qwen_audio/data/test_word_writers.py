@@ -11,6 +11,7 @@ from praatio import textgrid
 from qwen_audio.data.timed_words import Transcript, timed_transcript
 from qwen_audio.data.word_files import read_ctm, read_textgrid
 from qwen_audio.data.word_writers import FORMATS, write_transcript
+from qwen_audio.words import HeardWord
 
 WORDS = [
     ("Please", 0.1, 0.5, 0.93),
@@ -23,7 +24,7 @@ ODD = [('say "hi"', 0.0, 1.0, 0.5), ("--> <b>x</b> & {y}", 1.0, 2.0, 0.5), ("a\t
 
 
 def written(folder, form, words, language="en", seconds=2.5, name="talk"):
-    transcript = timed_transcript(name, language, seconds, words)
+    transcript = timed_transcript(name, language, seconds, [HeardWord(*word) for word in words])
     return write_transcript(transcript, folder, name, [form])[0]
 
 
@@ -158,7 +159,7 @@ def test_a_recording_without_words_gives_a_valid_file(tmp_path, form):
 
 
 def test_every_format_has_a_file_of_its_own(tmp_path):
-    transcript = timed_transcript("talk", "en", 2.5, WORDS)
+    transcript = timed_transcript("talk", "en", 2.5, [HeardWord(*word) for word in WORDS])
     paths = write_transcript(transcript, tmp_path, "talk.v1", list(FORMATS))
     assert len(set(paths)) == len(FORMATS) and all(path.name.startswith("talk.v1.") for path in paths)
     assert sorted(paths) == sorted(tmp_path.iterdir())

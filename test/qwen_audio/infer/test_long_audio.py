@@ -203,3 +203,9 @@ def peak_of(minutes):
 
 def test_memory_does_not_grow_with_length():
     assert peak_of(30) < 1.1 * peak_of(6)
+
+
+def test_a_head_may_answer_plain_tuples():
+    wave = make_recording(3, gaps=[20])[0]
+    (first, *_) = words_of_recording(None, TonesHead(), windows([wave]), "en")
+    assert (first.text in WORDS, first.start, first.confidence) == (True, 0.2, 1.0)

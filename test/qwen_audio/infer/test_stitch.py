@@ -4,19 +4,22 @@ import hypothesis
 import hypothesis.strategies as st
 
 from qwen_audio.infer.stitch import Heard, stitch
+from qwen_audio.words import HeardWord
 
 
 def said(text, start, each=0.3, gap=0.1):
     """Words of ``each`` seconds, ``gap`` seconds apart, from ``start`` seconds on."""
     words = text.split()
     return [
-        (word, start + n * (each + gap), start + n * (each + gap) + each, 1.0) for n, word in enumerate(words)
+        HeardWord(word, start + n * (each + gap), start + n * (each + gap) + each, 1.0)
+        for n, word in enumerate(words)
     ]
 
 
 def together(*windows):
     """Texts that windows of (start, end, words) give."""
-    return " ".join(word[0] for word in stitch(Heard(*window) for window in windows))
+    heard = (Heard(start, end, [HeardWord(*word) for word in words]) for start, end, words in windows)
+    return " ".join(word.text for word in stitch(heard))
 
 
 def test_one_window_is_its_words():
@@ -90,8 +93,8 @@ def test_whatever_is_said_no_word_is_lost_or_doubled(seed, vocabulary, jitter):
     words, at = [], 0.0
     while at < 60:
         at += draw.choice([0.02, 0.1, 0.4])
-        words.append((f"w{draw.randrange(vocabulary)}", at, at + draw.uniform(0.15, 0.6), 1.0))
-        at = words[-1][2]
+        words.append(HeardWord(f"w{draw.randrange(vocabulary)}", at, at + draw.uniform(0.15, 0.6), 1.0))
+        at = words[-1].end
     windows, begin = [], 0.0
     while not windows or windows[-1].end < at:
         end = begin + 10
@@ -101,7 +104,7 @@ def test_whatever_is_said_no_word_is_lost_or_doubled(seed, vocabulary, jitter):
                 whole = start >= begin and stop <= end
                 shift = draw.uniform(-jitter, jitter) / 2
                 inside = max(start + shift, begin), min(stop + shift, end)
-                heard.append((text if whole else f"cut {text}", *inside, chance))
+                heard.append(HeardWord(text if whole else f"cut {text}", *inside, chance))
         windows.append(Heard(begin, end, heard))
         begin = end - draw.uniform(2.5, 3.5)
-    assert [word[0] for word in stitch(windows)] == [word[0] for word in words]
+    assert [word.text for word in stitch(windows)] == [word.text for word in words]
