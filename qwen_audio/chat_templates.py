@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from qwen_audio.chat_form import ChatForm, Reading, field_names, parse_form
+from qwen_audio.chat_form import ChatForm, field_names, parse_form
 from qwen_audio.chat_values import CHAT_LANGS
 from qwen_audio.registry import nearest
 from qwen_audio.task_fields import LANGUAGE
@@ -110,18 +110,6 @@ def single_items(timed: list, alone: bool = False) -> list[tuple[float, float, s
 def plain_word(word: str) -> str:
     """``"off."`` -> ``off``."""
     return _MARKS.sub("", word)
-
-
-def parse_answer(spec, form: str, text: str) -> Reading | None:
-    """The fields that a free answer to a question of ``form`` says; None where it cannot be read.
-
-    Raises:
-        ValueError: ``spec`` has no such form.
-    """
-    forms = chat_forms(spec)
-    if form not in forms:
-        raise ValueError(f"task {spec.name} has no chat form {form!r}{nearest(form, forms)}")
-    return forms[form].read(text)
 
 
 def check_chat(spec) -> None:

@@ -78,11 +78,6 @@ SPECIAL_TOKENS = RELEASED + ADDED
 _SPECIAL = re.compile("|".join(map(re.escape, sorted(SPECIAL_TOKENS, key=len, reverse=True))))
 
 
-def strip_tags(text: str) -> str:
-    """``text`` without special tokens, its white space collapsed."""
-    return " ".join(_SPECIAL.sub(" ", text).split())
-
-
 def split_tags(text: str) -> list[str]:
     """Cut ``text`` at special tokens, keeping them: ``a<|en|>b`` -> ``["a", "<|en|>", "b"]``."""
     pieces, at = [], 0

@@ -52,20 +52,6 @@ def quantize_llm(lm: torch.nn.Module, kind: str, dtype: torch.dtype, device: str
                 setattr(parent, name, _quantized(layer, kind, dtype).to(device))
 
 
-def stored_bytes(module: torch.nn.Module) -> int:
-    """Memory that its weights take, the scales of quantised ones included; tied ones once."""
-    total = 0
-    for parameter in module.parameters():
-        total += parameter.nbytes
-        state = getattr(parameter, "quant_state", None)
-        for scales in (state, getattr(state, "state2", None)):
-            total += (
-                sum(x.nbytes for x in vars(scales).values() if isinstance(x, torch.Tensor)) if scales else 0
-            )
-        total += parameter.SCB.nbytes if getattr(parameter, "SCB", None) is not None else 0
-    return total
-
-
 def _quantized(layer: torch.nn.Linear, kind: str, dtype: torch.dtype) -> torch.nn.Module:
     from bitsandbytes import nn
 

@@ -10,7 +10,6 @@ from qwen_audio.chat_templates import (
     chat_forms,
     form_values,
     main_form,
-    parse_answer,
     single_items,
 )
 from qwen_audio.chat_values import CHAT_LANGS, SPOKEN
@@ -39,7 +38,7 @@ def test_every_answer_gives_its_fields_back(task, name):
     values = form_values(spec, form, example(spec), random.Random(0))
     for lang in CHAT_LANGS:
         for at in range(len(form.ask[lang])):
-            reading = parse_answer(spec, name, form.turn(at, lang, values)[1])
+            reading = form.read(form.turn(at, lang, values)[1])
             assert not reading.lenient
             assert {name: reading.fields[name] for name in form.told} == {
                 name: values[name] for name in form.told
@@ -72,11 +71,6 @@ def test_the_words_of_alike_hold_the_label():
     for spec in filter(alike, TASKS.values()):
         for words in alike(spec).words.values():
             assert field_names(words["one"]) == field_names(words["many"]) == ["label"]
-
-
-def test_a_form_that_the_task_does_not_have_is_named():
-    with pytest.raises(ValueError, match="task srwt has no chat form 'wen'; did you mean 'when'"):
-        parse_answer(TASKS["srwt"], "wen", "From 0.50 to 0.90 seconds.")
 
 
 def with_chat(tmp_path, task, change):

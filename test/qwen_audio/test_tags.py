@@ -4,13 +4,11 @@ from hypothesis import strategies as st
 
 from qwen_audio.tags import (
     ADDED,
-    AUDIO_PAD,
     LANGUAGES,
     RELEASED,
     SPECIAL_TOKENS,
     TIMES,
     split_tags,
-    strip_tags,
     tag,
     time_pieces,
     time_tag,
@@ -88,10 +86,6 @@ def test_text_is_cut_at_tags():
     assert split_tags("a<|en|>b <audio>") == ["a", "<|en|>", "b ", "<audio>"]
     assert split_tags("<|0.5|>") == ["<|0.5|>"]  # no token: text in one piece
     assert split_tags("") == []
-
-
-def test_stripping_leaves_words_with_single_spaces():
-    assert strip_tags(f"<|0.00|>one<|0.40|> <|sil|>  two {AUDIO_PAD}\n<|30.00|>") == "one two"
 
 
 @given(st.lists(st.one_of(st.sampled_from(SPECIAL_TOKENS), st.sampled_from("<|> [a"), st.text()), max_size=8))

@@ -5,7 +5,7 @@ import torch
 
 from qwen_audio.build import build_model
 from qwen_audio.config import DEFAULTS, check_config, merge
-from qwen_audio.decoder.quantize import quantize_llm, stored_bytes
+from qwen_audio.decoder.quantize import quantize_llm
 from qwen_audio.infer.load import load_model
 from qwen_audio.model_folder import export_model
 
@@ -66,6 +66,20 @@ def test_each_layer_is_off_by_what_so_many_bits_cost(folder, kind, low, high):
         x = torch.randn(3, layer.in_features, generator=torch.Generator().manual_seed(0))
         change = (small.get_submodule(name)(x) - layer(x)).norm() / layer(x).norm()
         assert low < change < high, name
+
+
+def stored_bytes(module: torch.nn.Module) -> int:
+    """Memory that its weights take, the scales of quantised ones included; tied ones once."""
+    total = 0
+    for parameter in module.parameters():
+        total += parameter.nbytes
+        state = getattr(parameter, "quant_state", None)
+        for scales in (state, getattr(state, "state2", None)):
+            total += (
+                sum(x.nbytes for x in vars(scales).values() if isinstance(x, torch.Tensor)) if scales else 0
+            )
+        total += parameter.SCB.nbytes if getattr(parameter, "SCB", None) is not None else 0
+    return total
 
 
 @pytest.mark.parametrize("kind, bits", [("8bit", 8), ("4bit", 4)])

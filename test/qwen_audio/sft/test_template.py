@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from qwen_audio.chat_templates import parse_answer
+from qwen_audio.chat_templates import chat_forms
 from qwen_audio.sft.recordings import Recording, read_recordings
 from qwen_audio.sft.template import template_dialogues
 
@@ -33,7 +33,7 @@ def test_a_dialogue_is_one_recording_a_question_and_the_answer_that_gives_its_fa
         asked, answered = dialogue.messages
         facts, spec = dialogue.about["facts"], tasks[dialogue.about["task"]]
         assert asked.audios == [f"audio/{facts['rows'][0]['utt']}.flac"] and asked.text
-        found = parse_answer(spec, facts["form"], answered.text).fields
+        found = chat_forms(spec)[facts["form"]].read(answered.text).fields
         assert {name: found[name] for name in facts["values"]} == facts["values"]
 
 
