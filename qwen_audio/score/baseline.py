@@ -4,8 +4,7 @@ A score says little until it beats the best answer that ignores the audio. Label
 training sets, never from the set that is scored.
 """
 
-import difflib
-
+from qwen_audio.registry import nearest
 from qwen_audio.score.normalise import spaced
 from qwen_audio.score.train_labels import CONSTANT, MAJORITY, Common, segments_field
 from qwen_audio.task_fields import NONE
@@ -22,10 +21,8 @@ def baseline_name(spec: TaskSpec, metric: str) -> str:
         ValueError: the task file names none of :data:`NAMES`.
     """
     if spec.baseline not in NAMES:
-        near = difflib.get_close_matches(spec.baseline, NAMES, 1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"baseline {spec.baseline!r} of task {spec.name} is unknown{hint}; known: {', '.join(NAMES)}"
+            f"baseline {spec.baseline!r} of task {spec.name} is unknown{nearest(spec.baseline, NAMES)}"
         )
     return "empty" if metric in ("wer", "cer", "cpwer") else spec.baseline
 

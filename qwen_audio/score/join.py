@@ -1,10 +1,10 @@
 """Join what was decoded with its references, by task, language and question."""
 
-import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qwen_audio.data.json_rows import read_rows
+from qwen_audio.registry import nearest
 from qwen_audio.score.registry import name_some
 from qwen_audio.task_fields import LANGUAGE
 from qwen_audio.task_spec import TaskSpec
@@ -98,6 +98,4 @@ def _pair(spec: TaskSpec, row: dict) -> bool:
 def _task(name: str, tasks: dict[str, TaskSpec], path: Path) -> TaskSpec:
     if name in tasks:
         return tasks[name]
-    near = difflib.get_close_matches(name, tasks, 1)
-    hint = f", did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{path}: task {name!r} is unknown{hint}; recipes/tasks/ has {', '.join(tasks)}")
+    raise ValueError(f"{path}: task {name!r} is unknown{nearest(name, tasks)}")

@@ -8,10 +8,11 @@ Each metric is a function ``(refs, hyps, protocol, lang) -> dict`` in its own fi
   ``malformed`` (hypotheses that could not be read; they score as wrong) where they apply.
 """
 
-import difflib
 import importlib
 from dataclasses import dataclass
 
+
+from qwen_audio.registry import nearest
 
 class Absent(ValueError):
     """A metric cannot be computed on this machine; the message says what it needs."""
@@ -84,7 +85,7 @@ def compute(
         ValueError: unknown metric or protocol, utterances that stand on one side only, or none at all.
     """
     if name not in METRICS:
-        raise ValueError(f"metric {name!r} is unknown{_nearest(name, METRICS)}; known: {', '.join(METRICS)}")
+        raise ValueError(f"metric {name!r} is unknown{nearest(name, METRICS)}")
     metric = METRICS[name]
     protocol = protocol or metric.protocols[0]
     if protocol not in metric.protocols:
@@ -125,8 +126,3 @@ def name_some(keys: list, most: int = 5) -> str:
     """``3 utterances (a, b, c)``, cut after ``most`` names."""
     names = ", ".join(map(str, keys[:most])) + (", …" if len(keys) > most else "")
     return f"{len(keys)} utterance{'' if len(keys) == 1 else 's'} ({names})"
-
-
-def _nearest(name: str, known) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f", did you mean {near[0]!r}?" if near else ""

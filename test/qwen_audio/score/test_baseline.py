@@ -69,7 +69,7 @@ def test_even_spacing_uses_the_length_of_each_clip():
 
 def test_unknown_baseline_names_the_nearest():
     spec = dataclasses.replace(TASKS["sec"], baseline="majorty")
-    with pytest.raises(ValueError, match="'majorty' of task sec is unknown, did you mean 'majority'"):
+    with pytest.raises(ValueError, match="'majorty' of task sec is unknown; did you mean 'majority'"):
         baseline_name(spec, "accuracy")
 
 

@@ -81,7 +81,7 @@ def test_a_hypothesis_that_stands_twice_is_named(tmp_path):
 
 
 def test_an_unknown_task_names_the_nearest(tmp_path):
-    with pytest.raises(ValueError, match="task 'as' is unknown, did you mean 'asr'"):
+    with pytest.raises(ValueError, match="task 'as' is unknown; did you mean 'asr'"):
         groups(tmp_path, [asr("a")], [hyp("a", task="as")])
 
 

@@ -9,7 +9,7 @@ from qwen_audio.task_spec import load_tasks
 
 
 def test_unknown_metric_names_the_nearest():
-    with pytest.raises(ValueError, match="'werr' is unknown, did you mean 'wer'"):
+    with pytest.raises(ValueError, match="'werr' is unknown; did you mean 'wer'"):
         compute("werr", {"a": ["x"]}, {"a": "x"})
 
 
