@@ -220,6 +220,11 @@ class TaskSpec:
         check_chat(self)
 
 
+def task_of(stream: str) -> str:
+    """``asr/en`` -> ``asr``: the first part of what ``TaskSpec.stream`` wrote."""
+    return stream.partition("/")[0]
+
+
 def load_tasks(folder: Path = TASKS_DIR) -> dict[str, TaskSpec]:
     """All tasks by name.
 

@@ -102,7 +102,7 @@ class _HuggingFace:
         self._tokenizer = Fast.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.encode_special_tokens = True  # special tokens in a text are text
         byte_level = "ByteLevel" in json.dumps(json.loads(self._tokenizer.to_str())["decoder"])
-        self._byte_level = _byte_alphabet() if byte_level else {}
+        self._byte_level = byte_alphabet() if byte_level else {}
 
     def token_id(self, name: str) -> int | None:
         return self._tokenizer.token_to_id(name)
@@ -163,7 +163,7 @@ class _SentencePiece:
         return self._model.decode(ids)
 
 
-def _byte_alphabet() -> dict[str, int]:
+def byte_alphabet() -> dict[str, int]:
     """The characters that byte-level BPE (GPT-2) writes for the 256 bytes: printable ones stand for themselves."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]

@@ -30,8 +30,9 @@ from qwen_audio.data.packing import (
     pack_evenly,
 )
 from qwen_audio.data.permutation import choose, key, permute
-from qwen_audio.data.task_weights import check_name, head, plan_weights, trained_tasks
+from qwen_audio.data.task_weights import check_name, plan_weights, trained_tasks
 from qwen_audio.data.token_set import TokenSet, task_list
+from qwen_audio.task_spec import task_of
 
 WINDOW = 16  # batches per window; with 32 clips of 1 to 10 s a batch 4 % is padding (1: 40, 4: 15, 64: 1 %)
 KEPT_WINDOWS = 8
@@ -79,12 +80,12 @@ class BatchPlan:
         speed_perturb = speed_perturb or {}
         changing = speed_perturb.get("tasks", ())
         self._speeds = {
-            t: speed_perturb["factors"] for t in self.tasks if t in changing or head(t) in changing
+            t: speed_perturb["factors"] for t in self.tasks if t in changing or task_of(t) in changing
         }
         self._rows = {task: [data.rows_of(task) for data in self.sets] for task in self.tasks}
         self._counts = {task: sum(map(len, rows)) for task, rows in self._rows.items()}
         for name in changing:
-            if not any(name in (task, head(task)) for task in self.tasks):
+            if not any(name in (task, task_of(task)) for task in self.tasks):
                 check_name(f"speed_perturb.tasks has {name!r}", name, self._counts)
         hours = {task: self._hours(task) for task in self.tasks}
         self._phases = phases

@@ -2,12 +2,7 @@
 
 from qwen_audio.data.dialogue import SOURCES
 from qwen_audio.registry import nearest
-from qwen_audio.task_spec import load_tasks
-
-
-def head(task: str) -> str:
-    """``asr/en`` -> ``asr``"""
-    return task.partition("/")[0]
+from qwen_audio.task_spec import load_tasks, task_of
 
 
 def spread(given: dict[str, float], hours: dict[str, float]) -> dict[str, float]:
@@ -41,7 +36,7 @@ def leave_out(phases: list[dict], tasks: list[str]) -> list[dict]:
     for number, phase in enumerate(phases):
         if phase.get("task_weights"):
             weights = {
-                task: weight for task, weight in phase["task_weights"].items() if head(task) not in tasks
+                task: weight for task, weight in phase["task_weights"].items() if task_of(task) not in tasks
             }
             if not weights:
                 raise ValueError(
@@ -141,7 +136,7 @@ def check_name(key: str, name: str, counts: dict[str, int]) -> None:
     """Raises: ValueError if ``name``, of which there are no examples, can have none in any sets."""
     tasks = load_tasks()
     source, _, task = name.partition("/")
-    if source in tasks or name in SOURCES or source in SOURCES and head(task) in tasks:
+    if source in tasks or name in SOURCES or source in SOURCES and task_of(task) in tasks:
         return
     part, valid = (task, tasks) if source in SOURCES else (source, [*tasks, *SOURCES])
     raise ValueError(f"{key}: there is no such task{nearest(part, valid)}; the sets have {counts}")

@@ -16,11 +16,11 @@ from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
-from qwen_audio.infer.requests import Request, batches, count_by_task, read_requests, task_of
+from qwen_audio.infer.requests import Request, batches, count_by_task, read_requests
 from qwen_audio.infer.timed import Timed
 from qwen_audio.progress import progress
 from qwen_audio.registry import nearest
-from qwen_audio.task_spec import TaskSpec
+from qwen_audio.task_spec import TaskSpec, task_of
 
 HYP, PARTIAL, SUMMARY = "hyp.jsonl", "hyp.partial.jsonl", "summary.json"
 

@@ -13,13 +13,12 @@ from qwen_audio.config import GIVEN
 from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.decoder.quantize import check_quantize, quantize_llm
 from qwen_audio.infer.options import InferenceConfig, load_inference_config
-from qwen_audio.infer.requests import task_of
 from qwen_audio.infer.stored import read_stored
 from qwen_audio.infer.weights import settle
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import DECODE
 from qwen_audio.registry import SLOTS, check_options, component_class, nearest
-from qwen_audio.task_spec import load_tasks
+from qwen_audio.task_spec import load_tasks, task_of
 from qwen_audio.tokenizer import Tokenizer
 
 LOAD_DTYPES = {**DTYPES, "float16": torch.float16}  # training in float16 would need its loss scaled

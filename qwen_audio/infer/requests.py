@@ -8,14 +8,8 @@ from pathlib import Path
 
 from qwen_audio.data.packing import padded_batches
 from qwen_audio.data.token_set import TokenSet
-from qwen_audio.task_spec import TaskSpec
-
-LANGUAGES = ("audio_lang", "text_lang")
-
-
-def task_of(stream: str) -> str:
-    """The task of a training stream: ``asr/en`` -> ``asr`` (TaskSpec.stream writes them)."""
-    return stream.partition("/")[0]
+from qwen_audio.task_fields import LANGUAGE
+from qwen_audio.task_spec import TaskSpec, task_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,9 @@ def read_requests(data: TokenSet, tasks: list[str], specs: dict[str, TaskSpec]) 
                 examples.seek(int(fields["line"]))
                 example = json.loads(examples.readline())
                 spec = specs[task]
-                asked = {name: example.get(name) for name in dict.fromkeys([*LANGUAGES, *spec.prompt_fields])}
+                asked = {
+                    name: example.get(name) for name in dict.fromkeys([*LANGUAGE.names, *spec.prompt_fields])
+                }
                 prompt, samples = spec.prompt_text(example), int(fields["samples"])
                 request = Request(data.utt_id(row), task, asked, prompt, row, samples)
                 found.setdefault(request.key, request)

@@ -4,6 +4,8 @@ import base64
 import binascii
 from pathlib import Path
 
+from qwen_audio.tokenizer import byte_alphabet
+
 QWEN_PIECES = (  # how Qwen's tokenizer cuts text before byte pairs are merged
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
     r"|\s+(?!\S)|\s+"
@@ -39,7 +41,7 @@ def convert(file: Path, specials: list[str], out: Path) -> None:
     from transformers import PreTrainedTokenizerFast
 
     ranks = read_ranks(file)
-    letter = _letters()
+    letter = {byte: character for character, byte in byte_alphabet().items()}
     spelt = {token: "".join(letter[byte] for byte in token) for token in ranks}
     merges = [
         (spelt[token[:cut]], spelt[token[cut:]])
@@ -57,10 +59,3 @@ def convert(file: Path, specials: list[str], out: Path) -> None:
     fast.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in specials])
     end = {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
     PreTrainedTokenizerFast(tokenizer_object=fast, **end).save_pretrained(out)
-
-
-def _letters() -> list[str]:
-    """The letter that stands for each byte in byte-level BPE: printable Latin-1 itself, the rest from U+0100 on."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = iter(range(0x100, 0x200))
-    return [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]

@@ -9,7 +9,7 @@ from qwen_audio.interop.info import report
 from qwen_audio.interop.own import copy_files, fetch
 from qwen_audio.model_folder import WEIGHTS
 from qwen_audio.tags import LANGUAGES
-from qwen_audio.task_spec import load_tasks
+from qwen_audio.task_spec import load_tasks, task_of
 
 CARD = "README.md"
 
@@ -42,7 +42,7 @@ def model_card(source: Path, name: str) -> str:
     languages = sorted({code.partition("_")[0] for code in spoken & set(LANGUAGES)})
     header = ["---", "library_name: qwen_audio", "pipeline_tag: audio-text-to-text"]
     header += ["language:", *(f"- {language}" for language in languages)] if languages else []
-    tasks = sorted({stream.partition("/")[0] for stream in streams})
+    tasks = sorted(set(map(task_of, streams)))
     lines = [f"- `{task}`: {specs[task].title}" if task in specs else f"- `{task}`" for task in tasks]
     return "\n".join(
         [

@@ -9,6 +9,7 @@ from qwen_audio.chat_templates import ITEM, chat_forms, form_values
 from qwen_audio.data.dialogue import Dialogue
 from qwen_audio.score.join import request_key
 from qwen_audio.sft.recordings import Recording, assistant, dialogue, user
+from qwen_audio.task_fields import LANGUAGE
 
 Rejected = tuple[str, str, str]  # what, id, reason
 
@@ -73,7 +74,7 @@ def _same(spec, one: dict, other: dict, request: str) -> bool:
 
 def _languages(spec, row: dict) -> tuple:
     """Of the audio and of the answer, where the task's prompt names them."""
-    return tuple(row.get(name) for name in ("audio_lang", "text_lang") if name in spec.prompt_fields)
+    return tuple(row.get(name) for name in LANGUAGE.names if name in spec.prompt_fields)
 
 
 def readable(form: ChatForm, answer: str, values: dict) -> bool:
