@@ -1,6 +1,6 @@
 """Accumulated average shift of word times (Qwen-Audio, arXiv:2311.07919, table 2), in milliseconds."""
 
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 from qwen_audio.words import SIL, Word, parse_words
 
 
@@ -65,7 +65,7 @@ def aas(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang: s
         "matched_share": sum(main["matched"]) / tokens if tokens else None,
         "wer": sum(bare["edits"]) / sum(bare["tokens"]) if sum(bare["tokens"]) else None,
         "malformed": sum(words is None for words in written.values()),
-        "ci95": ci95(main["shift"], main["matched"], scale=1000),
+        "ci95": ci95(main["shift"], main["matched"], utterances(refs), scale=1000),
     }
 
 

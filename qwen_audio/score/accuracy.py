@@ -2,7 +2,7 @@
 
 import re
 
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 
 YES_NO = ("yes", "no")
 
@@ -10,7 +10,7 @@ YES_NO = ("yes", "no")
 def accuracy(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang: str) -> dict:
     """Share of labels that are right, as a fraction.
 
-    Of several references of an utterance each counts by itself, as in the released ClothoAQA list, which has
+    Of several references of a request each counts by itself, as in the released ClothoAQA list, which has
     a line for each annotator's answer.
 
     Protocols: ``strict`` is exact equality after strip(), as in the released scripts; ``lenient`` ignores
@@ -18,7 +18,7 @@ def accuracy(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, la
     ``binary`` is strict over the references that are yes or no (ClothoAQA).
 
     Returns:
-        ``score`` under the protocol, ``strict`` and ``lenient`` both, ``count`` of utterances, ``references``,
+        ``score`` under the protocol, ``strict`` and ``lenient`` both, ``count`` of requests, ``references``,
         ``empty`` answers, ``ci95``.
     """
     if protocol == "binary":
@@ -38,7 +38,7 @@ def accuracy(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, la
         "count": len(right),
         "references": sum(counts),
         "empty": sum(not hyps[utt].strip() for utt in refs),
-        "ci95": ci95(right, counts),
+        "ci95": ci95(right, counts, utterances(refs)),
     }
 
 

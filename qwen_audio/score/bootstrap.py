@@ -1,5 +1,7 @@
 """95 % confidence interval of a corpus score by drawing utterances again with replacement."""
 
+from collections.abc import Hashable, Iterable
+
 import numpy as np
 
 RESAMPLES = 1000
@@ -7,20 +9,25 @@ SEED = 0
 _BLOCK = 2_000_000  # drawn indices held at once
 
 
-def ci95(numerators, denominators, scale: float = 1.0) -> list[float] | None:
+def ci95(numerators, denominators, drawn: Iterable[Hashable], scale: float = 1.0) -> list[float] | None:
     """Percentile bootstrap (Efron 1979) of ``scale * sum(numerators) / sum(denominators)``.
 
-    Utterances are drawn, not words, so errors that come together in one utterance widen the interval.
+    Utterances are drawn, not words nor questions, so errors that come together in one utterance widen the interval.
     It knows only what the sample shows: where every utterance is right it is a point, however few they are.
 
     Args:
-        numerators, denominators: one number per utterance, e.g. errors and reference words.
+        numerators, denominators: one number per request, e.g. errors and reference words.
+        drawn: the utterance of each; those of the same are drawn together.
 
     Returns:
         ``[low, high]``; None for fewer than two utterances or where the denominator is 0.
     """
-    pairs = np.stack([np.asarray(numerators, dtype=float), np.asarray(denominators, dtype=float)])
-    count = pairs.shape[1]
+    places: dict[Hashable, int] = {}
+    place = [places.setdefault(utt, len(places)) for utt in drawn]
+    if not place:
+        return None
+    pairs = np.stack([np.bincount(place, np.asarray(v, dtype=float)) for v in (numerators, denominators)])
+    count = len(places)
     if count < 2 or not pairs[1].any():
         return None
     draw = np.random.default_rng(SEED)
@@ -32,3 +39,8 @@ def ci95(numerators, denominators, scale: float = 1.0) -> list[float] | None:
     top, bottom = np.concatenate(sums, axis=1)
     ratios = top[bottom > 0] / bottom[bottom > 0]
     return [float(scale * edge) for edge in np.percentile(ratios, [2.5, 97.5])]
+
+
+def utterances(requests: Iterable[str]) -> list[str]:
+    """The utterance of each request: what stands before its first blank, see join.request_key."""
+    return [request.partition(" ")[0] for request in requests]

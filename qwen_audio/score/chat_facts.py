@@ -106,7 +106,7 @@ def _row(dialogues, answers, taught, tasks) -> dict:
         "score": sum(scores) / len(scores),
         "count": len(scores),
         "unit": "fraction",
-        "ci95": ci95(scores, [1] * len(scores)),
+        "ci95": ci95(scores, [1] * len(scores), map(_heard, dialogues)),
         **_baseline(dialogues, forms, taught, timed),
         "label_origin": "+".join(sorted({o for d in dialogues for o in d.about["label_origin"].split("+")})),
         "malformed": sum(reading is None for reading in readings),
@@ -161,6 +161,11 @@ def _only(form: ChatForm) -> str:
 
 def _questions(dialogue: Dialogue) -> int:
     return sum(message.role == "user" for message in dialogue.messages)
+
+
+def _heard(dialogue: Dialogue) -> frozenset[str]:
+    """Its recordings; dialogues about the same ones are drawn together for the interval."""
+    return frozenset(audio for message in dialogue.messages for audio in message.audios)
 
 
 def _lang(dialogue: Dialogue) -> str:

@@ -3,7 +3,7 @@
 import re
 
 from qwen_audio.score.accuracy import plain
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 
 _OPTION = re.compile(r"\(([A-Za-z])\)\s*(.*)|([A-Za-z])(?:[.:)]\s*(.*)|$)", re.DOTALL)
 
@@ -25,7 +25,7 @@ def choice(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang
         readable = answer[0] or right[-1] or answer[1] and not any(letter for letter, _ in wanted)
         malformed += not readable
     score = sum(right) / len(right)
-    return {"score": score, "malformed": malformed, "ci95": ci95(right, [1] * len(right))}
+    return {"score": score, "malformed": malformed, "ci95": ci95(right, [1] * len(right), utterances(refs))}
 
 
 def read_option(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from rapidfuzz.distance import Levenshtein
 from scipy.optimize import linear_sum_assignment
 
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 from qwen_audio.score.normalise import normaliser, units
 from qwen_audio.tags import UNSPACED
 from qwen_audio.task_fields import DELIM
@@ -46,7 +46,9 @@ def cpwer(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang:
         "missed_speakers": totals["missed"],
         "false_speakers": totals["false"],
         "malformed": malformed,
-        "ci95": ci95([clip["errors"] for clip in found], [clip["length"] for clip in found]),
+        "ci95": ci95(
+            [clip["errors"] for clip in found], [clip["length"] for clip in found], utterances(refs)
+        ),
     }
 
 

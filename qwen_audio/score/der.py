@@ -1,6 +1,6 @@
 """Diarization error rate by pyannote.metrics."""
 
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 from qwen_audio.score.segments import Segment, extent, read_both
 
 _COLLARS = {"full": 0.0, "collar": 0.25}  # seconds on each side of a reference boundary
@@ -38,7 +38,9 @@ def der(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang: s
         **totals,
         "collar_s": _COLLARS[protocol],
         "malformed": malformed,
-        "ci95": ci95([_errors(clip) for clip in clips], [clip["speech"] for clip in clips]),
+        "ci95": ci95(
+            [_errors(clip) for clip in clips], [clip["speech"] for clip in clips], utterances(wanted)
+        ),
     }
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 
 _FIELDS = {
     "pitch": re.compile(r"<\|pitch\|>\s*<\|midi_pitch_(\d+)\|>"),
@@ -74,4 +74,8 @@ def _share(refs, hyps, value, needs: tuple[str, ...]) -> dict:
         readable = all(name in fields for name in needs)
         malformed += not readable
         right.append(readable and value(fields) in wanted)
-    return {"score": sum(right) / len(right), "malformed": malformed, "ci95": ci95(right, [1] * len(right))}
+    return {
+        "score": sum(right) / len(right),
+        "malformed": malformed,
+        "ci95": ci95(right, [1] * len(right), utterances(refs)),
+    }

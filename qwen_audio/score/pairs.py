@@ -3,7 +3,7 @@
 from collections import Counter
 
 from qwen_audio.score.accuracy import plain
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 from qwen_audio.task_fields import KINDS
 
 Pair = tuple[str, str]
@@ -44,7 +44,9 @@ def pair_f1(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str) -> 
         "reference_count": reference,
         "hypothesis_count": hypothesis,
         "malformed": sum(pairs is None for pairs in read.values()),
-        "ci95": ci95([2 * tp for tp, _, _ in found], [ref + hyp for _, ref, hyp in found]),
+        "ci95": ci95(
+            [2 * tp for tp, _, _ in found], [ref + hyp for _, ref, hyp in found], utterances(wanted)
+        ),
     }
 
 

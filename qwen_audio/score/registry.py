@@ -2,8 +2,9 @@
 
 Each metric is a function ``(refs, hyps, protocol, lang) -> dict`` in its own file:
 
-- ``refs``: utterance -> list of reference texts (at least one), as the task writes them, tags kept;
-- ``hyps``: utterance -> what the model wrote, for the same utterances;
+- ``refs``: request -> list of reference texts (at least one), as the task writes them, tags kept; a request is an
+  utterance, or one of the questions about it (join.request_key);
+- ``hyps``: request -> what the model wrote, for the same requests;
 - the result has ``score`` (None where it is undefined) and the metric's own parts, ``ci95`` and
   ``malformed`` (hypotheses that could not be read; they score as wrong) where they apply.
 """
@@ -79,7 +80,7 @@ def compute(
         lang: code of the language of the texts; it picks normaliser, unit and tokenizer.
 
     Returns:
-        ``{"metric", "protocol", "score", "count", ...parts}``; ``count`` is the number of utterances scored.
+        ``{"metric", "protocol", "score", "count", ...parts}``; ``count`` is the number of requests scored.
 
     Raises:
         ValueError: unknown metric or protocol, utterances that stand on one side only, or none at all.

@@ -12,9 +12,9 @@ from qwen_audio.score.report_picture import draw_report
 from qwen_audio.score.results import markdown_table, matched_share, shown_interval, shown_score
 from qwen_audio.score.systems import System
 
-_TABLE = ("task", "dataset", "metric", "model", "score", "clips")
+_TABLE = ("task", "dataset", "metric", "model", "score", "requests")
 _OTHER = (
-    "task", "set", "lang", "metric", "protocol", "model", "score", "clips", "not decoded",
+    "task", "set", "lang", "metric", "protocol", "model", "score", "requests", "not decoded",
     "baseline", "labels",
 )  # fmt: skip
 _WITHOUT, _WITH = "without SRWT", "with SRWT"
@@ -51,7 +51,7 @@ def render_report(
         f"better, ↑: higher. {NOT_PRINTED}: the paper has no figure. {ABSENT}: no results.json given has",
         f"a score. {UNDEFINED}: scored, but there is no value. {CLOSED}: only the paper's authors have them.",
         "Not scored: clips or examples rejected before decoding. Cut: clips of which the first seconds alone were",
-        "decoded, as the released evaluation does.",
+        "decoded, as the released evaluation does. Requests: the clips, or the questions about them where a task asks.",
         "",
         "## Table 3: beside the paper",
         "",
@@ -121,9 +121,9 @@ def _own(keys: list[tuple[str, ...]], systems: list[System], without: list[Syste
     for key in keys:
         found = [scores.get(key) for _, scores in trained]
         shown = [_with_interval(row) if row else ABSENT for row in found]
-        clips = dict.fromkeys(str(row["count"]) for row in found if row)
-        rows.append([*key, *shown, _joined(clips)])
-    head = ["task", "set", "lang", "metric", "protocol", *(name for name, _ in trained), "clips"]
+        requests = dict.fromkeys(str(row["count"]) for row in found if row)
+        rows.append([*key, *shown, _joined(requests)])
+    head = ["task", "set", "lang", "metric", "protocol", *(name for name, _ in trained), "requests"]
     return markdown_table(head, rows)
 
 
@@ -173,9 +173,9 @@ def _lines(block: Block, ours: list[tuple[str, list[dict | None]]]) -> list[list
     lines[0][:3] = [first.task, dataset, metric]
     for name, rows in ours:
         scores = [block.cell(number, row) for number, row in enumerate(rows)]
-        clips = _joined(str(row["count"]) if row else NOT_PRINTED for row in rows)
+        requests = _joined(str(row["count"]) if row else NOT_PRINTED for row in rows)
         lines.append(
-            ["", "", rule, f"**{name}**", *([_joined(scores), clips] if any(rows) else [scores[0], ""])]
+            ["", "", rule, f"**{name}**", *([_joined(scores), requests] if any(rows) else [scores[0], ""])]
         )
     return lines
 

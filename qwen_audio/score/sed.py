@@ -4,7 +4,7 @@ import math
 import warnings
 from collections import Counter
 
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 from qwen_audio.score.segments import Segment, extent, read_both
 
 _SEGMENT_S = 1.0
@@ -74,7 +74,7 @@ def _f1(refs, hyps, count) -> dict:
         "reference_count": totals["Nref"],
         "hypothesis_count": totals["Nsys"],
         "malformed": malformed,
-        "ci95": ci95(top, bottom),
+        "ci95": ci95(top, bottom, utterances(wanted)),
     }
 
 

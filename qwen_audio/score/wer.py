@@ -5,7 +5,7 @@ from collections import Counter
 
 from rapidfuzz.distance import Levenshtein
 
-from qwen_audio.score.bootstrap import ci95
+from qwen_audio.score.bootstrap import ci95, utterances
 from qwen_audio.score.normalise import normaliser, units
 from qwen_audio.tags import UNSPACED
 
@@ -50,7 +50,7 @@ def _rate(refs, hyps, protocol, lang, unit) -> dict:
         "words": total,
         **{name: kinds[kind] for kind, name in _NAMES.items()},
         "empty_references": words.count(0),
-        "ci95": ci95(errors, words),
+        "ci95": ci95(errors, words, utterances(refs)),
     }
 
 

@@ -1,5 +1,7 @@
 """Answers as people might write them; the scores beside them are by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from qwen_audio.chat_form import ChatForm
@@ -172,6 +174,14 @@ def test_later_questions_are_also_counted_by_themselves(tmp_path):
     ]
     row = score(tmp_path, pairs)["joined", "same", "exact"]
     assert row["score"] == 0.5 and row["parts"]["later_turns"] == {"score": 0, "count": 1}
+
+
+def test_dialogues_about_the_same_recordings_are_drawn_together(tmp_path):
+    pairs = [(joined(f"d{n}", "how_many", {"how_many": n}), "I count 1.") for n in (1, 2)]
+    assert score(tmp_path, pairs)["joined", "how_many", "exact"]["ci95"] is None
+    other = (Message("user", (Audio("b.wav"), Text("?"))), *pairs[1][0].messages[1:])
+    pairs[1] = (replace(pairs[1][0], messages=other), "I count 1.")
+    assert score(tmp_path, pairs)["joined", "how_many", "exact"]["ci95"] == [0, 1]
 
 
 def test_loops_are_counted_where_they_are_known(tmp_path):
