@@ -12,8 +12,8 @@ Each metric is a function ``(refs, hyps, protocol, lang) -> dict`` in its own fi
 import importlib
 from dataclasses import dataclass
 
-
 from qwen_audio.registry import nearest
+
 
 class Absent(ValueError):
     """A metric cannot be computed on this machine; the message says what it needs."""
