@@ -18,7 +18,7 @@
 #   6  fine-tuning for chat (conf/sft.yaml)  dump/sft/SET/, dump/tokens_sft/SET/, exp/sft_TAG/
 #   7  decode the test sets                  exp/pretrain_TAG/decode/SET/, exp/sft_TAG/decode/SET/
 #   8  score                                 RESULTS.md, results.json
-#   9  pack and upload                       (not configured in this recipe)
+#   9  pack for ESPnet (--skip_packing false) exp/pretrain_TAG/packed/model.tar, exp/sft_TAG/packed/model.tar
 # Where --train_args give another decoder, or a model to start from, stage 2 writes exp/tokenizer_NAME/ and
 # dump/tokens_NAME/SET/ for it.
 # Before anything else the Python environment is made (tools/setup.sh), and the backbones that the training
@@ -36,7 +36,7 @@ skip_data_prep=false   # true: not stages 0 to 2
 skip_train=false       # true: not stages 3 to 5
 skip_sft=false         # true: not stage 6
 skip_eval=false        # true: not stages 7 and 8
-skip_upload=true       # false: stage 9
+skip_packing=true      # false: stage 9
 preset=default         # default: minutes on a CPU; full: more data, and conf/pretrain_full.yaml
 corpora=               # what local/data.sh prepares, such as "asterisk fillets"; left alone with --train_set
 corpus=                # folder where the corpus lies already (of one corpus); empty: it is fetched
@@ -208,4 +208,5 @@ fi
 
 [[ -z $ablate ]] || compare
 
-if asked_for 9; then log "stage 9: packing and uploading is not configured in this recipe: left out"; fi
+pack "$weights" "$model" "$made"
+[[ $skip_sft == true || ! -f $chat/.done6 ]] || pack "$chat" "$chat" "$chat/.done6"

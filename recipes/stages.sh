@@ -26,7 +26,7 @@ asked_for() {  # asked_for STAGE
         [3-5]) skip=$skip_train ;;
         6) skip=$skip_sft ;;
         [78]) skip=$skip_eval ;;
-        9) skip=$skip_upload ;;
+        9) skip=$skip_packing ;;
     esac
     ((stage <= $1 && $1 <= stop_stage)) && [[ $skip == false ]]
 }
@@ -238,6 +238,13 @@ from qwen_audio.task_spec import load_tasks
 folder, names, keys = Path(sys.argv[1]), sys.argv[2].split(), sys.argv[3:]
 tasks = {name: {key: getattr(spec, key) for key in keys} for name, spec in load_tasks(folder).items() if name in (names or [name])}
 print(json.dumps(tasks, sort_keys=True))' "$root/recipes/tasks" "$tasks" "$@"
+}
+
+pack() {  # pack MODEL FOLDER FILE: the model for ESPnet's `unpack`, made where FILE says so, into FOLDER/packed
+    if begin 9 "$2/packed" "pack $1" "$(eval_stamp)" "$3"; then
+        qwen-audio export "$1" "$2/packed" --to espnet
+        finish
+    fi
 }
 
 allocator() {  # the memory allocator tcmalloc, if it is there: torch on a CPU is faster with it (tools/bench/allocator.py)

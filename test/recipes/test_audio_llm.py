@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from shell_recipe import CONFIG, WHOLE, names
+from shell_recipe import CONFIG, WHOLE, configure_chat, names
 
 
 def test_the_stages_run_in_order_on_the_sets_of_the_corpora(recipe):
@@ -35,10 +35,21 @@ def test_the_results_are_said_to_be_made_by_every_call_that_had_a_part_in_them(r
     ]
 
 
-def test_stages_without_a_configuration_say_so(recipe):
-    output = recipe.run("--skip_upload", "false")[1]
-    assert re.search("stage 6: .* not configured", output) and re.search("stage 9: .* not configured", output)
-    assert not re.search("stage [69]: .* not configured", recipe.run("--skip_sft", "true")[1])
+def test_a_fine_tuning_without_a_configuration_is_said(recipe):
+    assert re.search("stage 6: .* not configured", recipe.run()[1])
+    assert not re.search("stage 6: .* not configured", recipe.run("--skip_sft", "true")[1])
+
+
+def test_models_are_packed_where_it_is_asked_for_the_chat_model_too(recipe):
+    assert "export" not in names(recipe.run()[2])
+    assert recipe.run("--skip_packing", "false")[2] == [
+        "export exp/pretrain_default exp/pretrain_default/packed --to espnet"
+    ]
+    configure_chat(recipe)
+    assert [line for line in recipe.run("--skip_packing", "false")[2] if line.startswith("export ")] == [
+        "export exp/sft_default exp/sft_default/packed --to espnet"
+    ]
+    assert recipe.run("--skip_packing", "false")[2] == []
 
 
 @pytest.mark.parametrize("ngpu", [0, 1])
