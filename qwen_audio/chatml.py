@@ -22,6 +22,11 @@ from qwen_audio.tokenizer import Tokenizer
 
 BEGIN, END = tag("im_start"), tag("im_end")
 SYSTEM_PROMPT = Message(SYSTEM, (Text("You are a helpful assistant."),))
+TEMPLATE = (  # of dialogues of text alone, for apply_chat_template of transformers
+    f"{{% if messages[0].role != '{SYSTEM}' %}}{BEGIN}{SYSTEM}\n{SYSTEM_PROMPT.text}{END}\n{{% endif %}}"
+    f"{{% for message in messages %}}{BEGIN}{{{{ message.role }}}}\n{{{{ message.content }}}}{END}\n{{% endfor %}}"
+    f"{{% if add_generation_prompt %}}{BEGIN}{ASSISTANT}\n{{% endif %}}"
+)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ def read_tokenizer(model: str):
         return AutoTokenizer.from_pretrained(scratch)
 
 
+def speaks_chatml(model: str) -> bool:
+    """Whether it is a chat model of Qwen's first generation: its form, ChatML, is in no chat template of its files."""
+    return bool(_first_generation(model)) and qwen_audio.chats(fetch(model, weights=False))
+
+
 def load_llm(model: str) -> torch.nn.Module:
     """It with its weights as they are stored. Raises: ValueError as read_shape, or if its weights do not fit."""
     first = _first_generation(model)

@@ -73,7 +73,7 @@ def read(folder: Path, config: dict) -> Part:
             "Qwen", folder, weight_files(folder), NameMap(LLM), slots, {"decoder": llm},
             lambda out: convert(ranks, specials, out),
         )  # fmt: skip
-    specials, chats = _specials(folder, config, ranks), _chats(folder)
+    specials, tuned = _specials(folder, config, ranks), chats(folder)
     of_audio = _Keys(folder / "config.json", config["audio"], "audio.")
     width = of_audio("n_state")
     encoder = encoder_shape(
@@ -97,7 +97,7 @@ def read(folder: Path, config: dict) -> Part:
     return Part(
         "Qwen-Audio", folder, weight_files(folder), NameMap(LLM | AUDIO), slots,
         {"encoder": encoder, "decoder": llm}, lambda out: convert(ranks, specials, out), place_marks,
-        [*sorted(load_tasks()), *([DIALOGUES] if chats else [])], answer_times=chats,
+        [*sorted(load_tasks()), *([DIALOGUES] if tuned else [])], answer_times=tuned,
     )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def _specials(folder: Path, config: dict, ranks: Path) -> list[str]:
     return specials
 
 
-def _chats(folder: Path) -> bool:
+def chats(folder: Path) -> bool:
     """Whether it is the model that was tuned for chat: its generation_config.json says in which form it does."""
     file = folder / "generation_config.json"
     return file.is_file() and json.loads(file.read_text(encoding="utf-8")).get("chat_format") == "chatml"

@@ -1,8 +1,9 @@
 """An LLM in a Hugging Face folder, asked as an endpoint is."""
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from qwen_audio.chatml import END, TEMPLATE
+from qwen_audio.interop.llm import load_llm, read_tokenizer, speaks_chatml
 from qwen_audio.sft.completion import Refused, Request
 
 
@@ -19,8 +20,12 @@ class LocalLLM:
 
     def __init__(self, model: str, device: str = "cpu"):
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(model)
-            self.model = AutoModelForCausalLM.from_pretrained(model, dtype="auto").eval().to(device)
+            self.tokenizer = read_tokenizer(model)
+            self.model = load_llm(model).eval().to(device)
+            if speaks_chatml(model):
+                ends = self.tokenizer.convert_tokens_to_ids([END, self.tokenizer.eos_token])
+                self.model.generation_config.eos_token_id = ends
+                self.tokenizer.chat_template, self.tokenizer.eos_token = TEMPLATE, END
         except (OSError, ValueError) as error:
             fault = " ".join(str(error).split())
             raise ValueError(
