@@ -47,6 +47,7 @@ class Kind:
         pattern: regular expression of what is written.
         form: the same for the grammar; a kind that is more than a text stands alone between tags.
         sample: a value to show.
+        measures: what it measures in the audio, so that another speed makes it wrong; empty if nothing.
     """
 
     inside: bool = False
@@ -54,6 +55,7 @@ class Kind:
     pattern: str = ".*?"
     form: tuple = (TEXT,)
     sample: object
+    measures: str = ""
 
     def fault(self, value) -> str:
         """What is wrong with a value and what to write instead; empty if nothing is."""
@@ -87,6 +89,7 @@ class Number(Kind):
     """A whole number, which stands within a tag."""
 
     inside, pattern, sample = True, "[0-9]+", 60
+    measures = "a measured number"
 
     def fault(self, value) -> str:
         return "" if type(value) is int else f"is {value!r}; write a whole number"  # a bool is none either
@@ -152,6 +155,7 @@ class Segments(Kind):
 
     written, form = f"<|START|>LABEL<|END|>… or {NONE}", (Repeat((START, TEXT, STOP), nothing=NONE),)
     sample = [[0.0, 1.2, "1"], [0.9, 2.35, "2"]]
+    measures = "times"
 
     def fault(self, value) -> str:
         return _times_fault(value, "label", overlap=True)
@@ -177,6 +181,7 @@ class Words(Kind):
 
     written, form = "<|START|>WORD<|END|>…", (Repeat((START, TEXT, STOP)),)
     sample = [[0.0, 0.4, "one"], [0.45, 0.9, "two"]]
+    measures = "times"
 
     def fault(self, value) -> str:
         return _times_fault(value, "word") if value else f"is {value!r}; write a list that is not empty"

@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> None:
     config = read_config(args)
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (args.train, args.valid))
     check_sets([*sets, *valid])
-    check_features([*sets, *valid], feature_channels(config))
+    check_features([*sets, *valid], feature_channels(config), config["speed_perturb"])
     check_tokenizer(config, Tokenizer(sets[0].meta["tokenizer"]))
     frames_of = frame_counter(config)
     plan = BatchPlan.from_config(sets, config, frames_of)

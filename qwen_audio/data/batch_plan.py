@@ -30,9 +30,9 @@ from qwen_audio.data.packing import (
     pack_evenly,
 )
 from qwen_audio.data.permutation import choose, key, permute
-from qwen_audio.data.task_weights import check_name, plan_weights, trained_tasks
+from qwen_audio.data.speed import speeds
+from qwen_audio.data.task_weights import plan_weights, trained_tasks
 from qwen_audio.data.token_set import TokenSet, task_list
-from qwen_audio.task_spec import task_of
 
 WINDOW = 16  # batches per window; with 32 clips of 1 to 10 s a batch 4 % is padding (1: 40, 4: 15, 64: 1 %)
 KEPT_WINDOWS = 8
@@ -55,11 +55,11 @@ class BatchPlan:
         frames_of: decoder positions of clips, from their samples at 16 kHz; maps (N,) int64 to (N,) int64.
         accum_grad: parts of a batch.
         task_temperature: 1 weighs tasks by hours, more evens them out.
-        speed_perturb: ``{factors: [0.9, 1.0, 1.1], tasks: [asr]}``; other tasks keep their speed, as pitch
-            and word times must.
+        speed_perturb: ``{factors: [0.9, 1.0, 1.1], tasks: [asr]}``; other tasks keep their speed (speed.py).
 
     Raises:
-        ValueError: for a weight or a changed speed of what is no task, or a row above the budget (named).
+        ValueError: for a weight or a changed speed of what is no task, a changed speed of a task whose answers are
+            times or pitches, or a row above the budget (named).
     """
 
     def __init__(
@@ -77,16 +77,9 @@ class BatchPlan:
         self.frames_of, self.budget = frames_of, Budget.from_config(batch_conf, accum_grad)
         self.tasks = task_list(self.sets)
         self.window = batch_conf.get("window") or WINDOW
-        speed_perturb = speed_perturb or {}
-        changing = speed_perturb.get("tasks", ())
-        self._speeds = {
-            t: speed_perturb["factors"] for t in self.tasks if t in changing or task_of(t) in changing
-        }
         self._rows = {task: [data.rows_of(task) for data in self.sets] for task in self.tasks}
         self._counts = {task: sum(map(len, rows)) for task, rows in self._rows.items()}
-        for name in changing:
-            if not any(name in (task, task_of(task)) for task in self.tasks):
-                check_name(f"speed_perturb.tasks has {name!r}", name, self._counts)
+        self._speeds = speeds(speed_perturb or {}, self._counts)
         hours = {task: self._hours(task) for task in self.tasks}
         self._phases = phases
         self._weights, self._left_out = plan_weights(phases, hours, self._counts, task_temperature)

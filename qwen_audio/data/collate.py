@@ -104,9 +104,16 @@ def check_sets(sets: Sequence[TokenSet]) -> None:
                 )
 
 
-def check_features(sets: Sequence[TokenSet], channels: int) -> None:
-    """Raises: ValueError if a set holds features (fbank) of other ``channels`` than the frontend gives."""
+def check_features(sets: Sequence[TokenSet], channels: int, speed_perturb: dict) -> None:
+    """Raises: ValueError if a set holds features (fbank) of other ``channels`` than the frontend gives, or whose speed
+    should change.
+    """
     for data in sets:
+        if data.meta["feats_type"] == "fbank" and speed_perturb:
+            raise ValueError(
+                f"{data.folder} holds features, whose speed cannot change; write speed_perturb: {{}}, or keep audio"
+                " (--feats_type raw)"
+            )
         if data.meta["feats_type"] == "fbank" and data.num_audios:
             found = read_matrix(data.spec(0)).shape[1]
             if found != channels:
@@ -181,11 +188,10 @@ def read_clip(data: TokenSet, spec: str, samples: int, speed: float = 1.0) -> np
         samples: those it had when the set was written.
 
     Raises:
-        ValueError: if it has another number now, or features should change their speed.
+        ValueError: if it has another number now.
     """
     if data.meta["feats_type"] == "fbank":
-        if speed != 1:
-            raise ValueError(f"{data.folder} holds features, whose speed cannot change; drop speed_perturb")
+        assert speed == 1  # check_features
         return read_matrix(spec)
     wave = read_audio(spec)
     if len(wave) != samples:

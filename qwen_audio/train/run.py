@@ -41,7 +41,7 @@ def train(
     output = Path(output)
     sets, valid = ([TokenSet(folder) for folder in folders] for folders in (train_sets, valid_sets))
     check_sets([*sets, *valid])
-    check_features([*sets, *valid], feature_channels(config))
+    check_features([*sets, *valid], feature_channels(config), config["speed_perturb"])
     check_word_times(config, task_list(sets))
     config, changes = without_words(config, sets)
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])

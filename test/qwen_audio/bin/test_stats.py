@@ -76,6 +76,10 @@ def test_features_that_the_frontend_does_not_give_are_refused(call, tmp_path, mo
     monkeypatch.setattr(collate, "read_matrix", lambda spec: np.zeros((7, 128)))
     with pytest.raises(SystemExit, match="train holds features of 128 mel channels, the frontend gives 80"):
         call()
+    with pytest.raises(
+        SystemExit, match="train holds features, whose speed cannot change; write speed_perturb"
+    ):
+        call("--override", "speed_perturb={factors: [0.9], tasks: [asr]}")
 
 
 def test_a_decoder_that_the_sets_were_not_tokenised_for_is_refused(call, tmp_path):

@@ -194,7 +194,7 @@ def test_only_the_listed_tasks_change_their_speed(sets):
 
 def test_the_speed_of_what_is_no_task_is_refused_and_of_a_task_without_examples_is_not(sets):
     speeds = {"factors": [0.9, 1.1]}
-    make(sets, speed_perturb={**speeds, "tasks": ["lid", "s2tt/en", "template"]})
+    make(sets, speed_perturb={**speeds, "tasks": ["lid", "s2tt/en", "template/asr"]})
     with pytest.raises(
         ValueError, match="speed_perturb.tasks has 'asrr': there is no such task; did you mean 'asr'"
     ):

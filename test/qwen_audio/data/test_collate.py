@@ -83,13 +83,13 @@ def test_features_come_from_the_ark(tmp_path):
     batch = Collate(["asr"])([TokenSet(tmp_path / "set")], entries(0))
     np.testing.assert_allclose(batch["speech"][0], features, rtol=1e-6)
     assert batch["speech_lengths"].tolist() == [7]
-    with pytest.raises(ValueError, match="features, whose speed cannot change; drop speed_perturb"):
-        Collate(["asr"])([TokenSet(tmp_path / "set")], entries(0, speed=0.9))
-    check_features([TokenSet(tmp_path / "set")], 80)
+    check_features([TokenSet(tmp_path / "set")], 80, {})
+    with pytest.raises(ValueError, match="features, whose speed cannot change; write speed_perturb: {}, or"):
+        check_features([TokenSet(tmp_path / "set")], 80, {"factors": [0.9], "tasks": ["asr"]})
     with pytest.raises(
         ValueError, match="set holds features of 80 mel channels, the frontend gives 128; .*n_mels: 80"
     ):
-        check_features([TokenSet(tmp_path / "set")], 128)
+        check_features([TokenSet(tmp_path / "set")], 128, {})
 
 
 @pytest.mark.parametrize("speed", [0.9, 1.1])
