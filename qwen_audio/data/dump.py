@@ -2,14 +2,18 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TextIO
 
 from qwen_audio.arkio import ArkWriter
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.data.first_seconds import first_seconds
 from qwen_audio.data.format_audio import AudioFormat, Formatted
+from qwen_audio.data.kaldi_dir import Utterance
 from qwen_audio.data.plan import Plan
+from qwen_audio.data.within_clip import within_clip
 
 REJECTED = "rejected.tsv"  # lines of: utterance or example, its id, the reason
 CUT = "cut.tsv"  # the same of utterances whose first seconds are used
@@ -24,13 +28,14 @@ class DumpWriter:
         folder: where the files are written now.
         target: what the folder is called in the end; the paths in the scp begin with it.
         form: what is written.
+        tasks: name -> TaskSpec, of the examples.
 
     Attributes:
         writing: path of the file being written, for the message of a full disk.
     """
 
-    def __init__(self, folder: Path, target: Path, form: AudioFormat):
-        self.folder, self.target, self.form = folder, target, form
+    def __init__(self, folder: Path, target: Path, form: AudioFormat, tasks: Mapping):
+        self.folder, self.target, self.form, self.tasks = folder, target, form, tasks
         self.ark = None
         if form.feats_type == "fbank" or form.audio_format == "wav.ark":
             self.ark = ArkWriter(folder, "feats" if form.feats_type == "fbank" else "wav")
@@ -69,6 +74,8 @@ class DumpWriter:
             )
             for utt, place, samples, cut in plan.results():
                 read.update(utterances=1, examples=len(utt.examples) + len(utt.refused))
+                if not utt.reason:
+                    self._fit(utt, samples, cut)
                 refused = list(utt.refused)
                 if utt.reason:
                     refused += [(row["task"], utt.reason) for row in utt.examples]
@@ -103,6 +110,24 @@ class DumpWriter:
         self.writing = str(self.folder / "summary.json")
         (self.folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         return summary
+
+    def _fit(self, utt: Utterance, samples: int, cut: str) -> None:
+        """Keep of the examples what lies in the clip; those that do not fit it are refused.
+
+        An utterance of which none is left cannot be used; its clip is written by then, but no list names it.
+        """
+        examples, utt.examples = utt.examples, []
+        for row in examples:
+            task = self.tasks[row["task"]]
+            if cut:
+                row = first_seconds(row, task, self.form.max_seconds)
+            row, fault = within_clip(row, task, samples / SAMPLE_RATE)
+            if fault:
+                utt.refused.append((row["task"], fault))
+            else:
+                utt.examples.append(row)
+        if not utt.examples:
+            utt.reason = fault
 
     def _open(self, stack: ExitStack, name: str) -> TextIO:
         stream = open(self.folder / name, "w", encoding="utf-8")

@@ -120,7 +120,8 @@ class KaldiDir:
         path: the directory.
         tasks: name -> TaskSpec, of load_tasks().
         labelled: an utterance without an example has that as its reason; False where they are yet to be made.
-        seconds: of examples, what lies within the first so many is read (see first_seconds); None: all.
+        seconds: of examples, what lies within the first so many is to be right (see first_seconds), as the rest may be
+            cut off with the audio; None: all.
 
     Raises:
         ValueError: if wav.scp, utt2spk, or both text and examples.jsonl are missing (these if ``labelled``).
@@ -200,9 +201,8 @@ class KaldiDir:
             rows.append(self._transcript(utterance.id, found))
         rows += [row for _, row in found.get("examples", ())]
         for row in rows:
-            if self.seconds is not None:
-                row = first_seconds(row, self.tasks[row["task"]], self.seconds)
-            fault = _fault(row, self.tasks[row["task"]])
+            task = self.tasks[row["task"]]
+            fault = _fault(row if self.seconds is None else first_seconds(row, task, self.seconds), task)
             if fault:
                 utterance.refused.append((row["task"], fault))
             else:

@@ -62,7 +62,7 @@ def prepare(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     done = total = 0
-    dump = DumpWriter(part, target, form)
+    dump = DumpWriter(part, target, form, tasks)
     try:
         with closing(Plan(part / PLAN, progress(directory.utterances(), None, f"read {source}"))) as plan:
             total = plan.count()
