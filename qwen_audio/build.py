@@ -92,9 +92,8 @@ def frame_counter(config: dict) -> FramesOf:
     frontend = _component(shaped, "frontend")
     with torch.device("meta" if pretrained else "cpu"):
         encoder = _component(shaped, "encoder", frontend.output_size())
-    adapter = _component(
-        shaped, "adapter", encoder.output_size(), encoder.output_size()
-    )  # the width is all one
+    # for counting frames the width is all one
+    adapter = _component(shaped, "adapter", encoder.output_size(), encoder.output_size())
     return AudioLLM(frontend, None, encoder, adapter, None, None, None, placeholder=0).frames_of
 
 

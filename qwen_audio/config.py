@@ -30,11 +30,8 @@ GIVEN = {  # constructor arguments that the model passes itself
     "decoder": ("base_size", "new_tokens"),
     "timestamp_head": ("input_size", "tokenizer"),  # to those that are trained with the model
 }
-LOSSES = {
-    "lm": "decoder",
-    "ctc": "ctc",
-    "timestamp": "timestamp_head",
-}  # terms of the loss, and whose they are
+# terms of the loss, and whose they are
+LOSSES = {"lm": "decoder", "ctc": "ctc", "timestamp": "timestamp_head"}
 PHASE_KEYS = ("steps", "loss_weights", "task_weights")
 DOTTED = "lr_scale."  # below it stand prefixes of parameter names, which have dots themselves
 _INNER = ("optim_conf", "scheduler_conf", "batch_conf", "tokenizer_conf")

@@ -42,9 +42,8 @@ class AudioLLMTask(AbsTask):
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        parser.conflict_handler = (
-            "resolve"  # AbsTask's own --adapter is a LoRA switch; here LoRA is decoder_conf.lora
-        )
+        # AbsTask's own --adapter is a LoRA switch; here LoRA is decoder_conf.lora
+        parser.conflict_handler = "resolve"
         group = parser.add_argument_group(description="Audio language model")
         group.add_argument("--tokenizer", type=str, help="folder that `qwen-audio tokenizer` wrote")
         group.add_argument("--tasks", nargs="+", default=[], help="tasks, in the order of their statistics")
@@ -118,10 +117,8 @@ class AudioLLMTask(AbsTask):
         """
         keys = [*SLOTS, *(f"{slot}_conf" for slot in SLOTS), "freeze_param"]
         weights = getattr(args, "loss_weights", LOSS_WEIGHTS)
-        phase = {
-            "steps": 1,
-            "loss_weights": weights,
-        }  # ESPnet's trainer has one phase, of as many steps as it takes
+        # ESPnet's trainer has one phase, of as many steps as it takes
+        phase = {"steps": 1, "loss_weights": weights}
         config = with_all_keys({"phases": [phase], **{key: getattr(args, key) for key in keys}})
         try:
             check_config(config)

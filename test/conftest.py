@@ -6,9 +6,8 @@ import hypothesis
 import pytest
 import torch
 
-hypothesis.settings.register_profile(
-    "here", deadline=None, max_examples=50
-)  # a busy machine misses deadlines
+# a busy machine misses deadlines
+hypothesis.settings.register_profile("here", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("here")
 
 CHATML = (

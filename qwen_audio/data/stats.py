@@ -67,9 +67,8 @@ def plan_stats(plan: BatchPlan, steps: int = PLANNED_STEPS) -> dict:
         "padding": 1 - positions / padded,
         "tasks_per_step": sum(tasks) / steps,
         "weights": [plan.weights(number) for number in range(len(plan.phase_steps()))],
-        "epochs": {
-            task: count / plan.rows_of(task) for task, count in drawn.items()
-        },  # at this many rows a step
+        # at this many rows a step
+        "epochs": {task: count / plan.rows_of(task) for task, count in drawn.items()},
     }
 
 

@@ -45,9 +45,8 @@ class ChatModel:
         except ValueError as error:
             raise ValueError(f"this model cannot chat: {error}") from None
         config = self.decoder.body().config
-        self._context = getattr(
-            config, "max_position_embeddings", math.inf
-        )  # BLOOM and the like have no limit
+        # BLOOM and the like have no limit
+        self._context = getattr(config, "max_position_embeddings", math.inf)
         self.limit(self.options.max_new_tokens)
         self.end = self.tokenizer.token_id(END)
         self.grammar = FreeText(self.tokenizer, self.end).to(loaded.device)

@@ -176,9 +176,8 @@ class _Beams:
             heard = heard.flatten(1).gather(1, place)
             column = torch.nn.functional.pad(self.ctc.columns, (0, 1))[token]
             token = self.ctc.tokens[token]
-        ended = (token == self.end)[
-            :, :beam
-        ]  # an end that is not among the best is none: greedy search goes on
+        # an end that is not among the best is none: greedy search goes on
+        ended = (token == self.end)[:, :beam]
         self._finish(score[:, :beam].masked_fill(~ended, NONE), parent)
         self.score, order = score.masked_fill(token == self.end, NONE).topk(min(beam, score.shape[1]))
         self.parent, token, logprob = (x.gather(1, order) for x in (parent, token, logprob))

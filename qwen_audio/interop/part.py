@@ -9,9 +9,8 @@ from transformers import PretrainedConfig
 
 from qwen_audio.interop.name_map import NameMap
 
-DIALOGUES = (
-    "text"  # among its tasks: it has learned to answer freely (a source of qwen_audio/data/dialogue.py)
-)
+# among its tasks: it has learned to answer freely (a source of qwen_audio/data/dialogue.py)
+DIALOGUES = "text"
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,8 @@ NEWER = under("model.", {name: new for name, new in TENSORS.items() if "language
     "model.language_model.{rest}": "decoder.lm.model.{rest}",
     "lm_head.weight": "decoder.lm.lm_head.weight",
 }
-OF_5_17 = {
-    "language_model.model.model.{rest}": "decoder.lm.model.{rest}"
-}  # a level too many, as it saves them
+# a level too many, as it saves them
+OF_5_17 = {"language_model.model.model.{rest}": "decoder.lm.model.{rest}"}
 
 
 def matches(config: dict) -> bool:

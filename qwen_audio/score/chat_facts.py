@@ -19,11 +19,8 @@ from qwen_audio.sft.joined_forms import joined_forms
 
 TOLERANCE_S = 0.2
 TIMES = ("start_s", "end_s")
-_METRICS = {
-    "labels": "order",
-    "text": "said",
-    "end_s": "when",
-}  # named by what is answered; else its own name
+# named by what is answered; else its own name
+_METRICS = {"labels": "order", "text": "said", "end_s": "when"}
 
 
 class Taught:
@@ -78,9 +75,8 @@ def _same(dialogue: Dialogue, kind: str, found, wanted) -> bool:
     if kind == "text":
         plainly = normaliser("whisper", _lang(dialogue))
         return plainly(found) == plainly(wanted)
-    if (
-        kind == "listed" and dialogue.about["source"] == "template"
-    ):  # qualities; of recordings the order is asked
+    # qualities; of recordings the order is asked
+    if kind == "listed" and dialogue.about["source"] == "template":
         return sorted(_plain(found)) == sorted(_plain(wanted))
     return _plain(found) == _plain(wanted)
 

@@ -93,9 +93,8 @@ def _clip(ref: list[Segment], hyp: list[Segment], count) -> Counter:
 
 def _events(segments: list[Segment]):
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # dcase_util warns on import: pkg_resources, escapes in its docstrings
+        # dcase_util warns on import: pkg_resources, escapes in its docstrings
+        warnings.simplefilter("ignore")
         from dcase_util.containers import MetaDataContainer
     return MetaDataContainer([{"onset": s, "offset": e, "event_label": label} for s, e, label in segments])
 

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from qwen_audio.train.log import read_log
 
-TRAIN, VALID = (
-    "#0072B2",
-    "#D55E00",
-)  # blue and vermilion of Okabe and Ito, told apart by every kind of colour vision
+# blue and vermilion of Okabe and Ito, told apart by every kind of colour vision
+TRAIN, VALID = "#0072B2", "#D55E00"
 COLUMNS = (4, 3)  # panels side by side, whichever leaves fewer gaps
 TERM = "loss_"  # statistics named so are terms of the loss
 SMOOTHED = 100  # log points above this number are drawn faint, under their running mean

@@ -56,9 +56,8 @@ def train(
     if config["init"]:
         before = made_of(config)
         spoken, known = spoken.union(before["ctc_tokens"]), before["tasks"]
-        start = {
-            "init": ranks.first(identity(config) if ranks.rank == 0 else None)
-        }  # it reads the whole file
+        # by one rank: it reads the whole file
+        start = {"init": ranks.first(identity(config) if ranks.rank == 0 else None)}
         if ranks.rank == 0:
             print(describe(config), file=sys.stderr, flush=True)
     ctc_tokens = sorted(spoken) if config["ctc"] else []

@@ -44,9 +44,8 @@ def remove(corpus, patterns):
 
 def test_every_recipe_of_a_published_corpus_is_here():
     folders = {path.parent.name for path in make_corpora.ROOT.glob("egs/*/run.sh")}
-    own = {"multitask", "alltasks"} | {
-        name for name in folders if name.startswith("test_")
-    }  # of the end-to-end test
+    # of the end-to-end test
+    own = {"multitask", "alltasks"} | {name for name in folders if name.startswith("test_")}
     assert set(PARTS) == folders - own
 
 

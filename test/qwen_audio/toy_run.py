@@ -29,11 +29,8 @@ from qwen_audio.train.trainer import Trainer
 META = {"tokenizer": "toy", "pad": 0, "placeholder": 1, "examples": "examples.jsonl", "feats_type": "raw"}
 FRAME = 160  # samples per decoder position
 TASKS = ("asr", "lid", "aac")
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": str(Path(__file__).parents[2]),
-    "OMP_NUM_THREADS": "1",
-}  # of a child
+# of a child process
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
 
 
 def run_on_two_ranks(script: Path, *options: object, timeout: float = 300) -> subprocess.CompletedProcess:

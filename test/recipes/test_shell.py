@@ -14,15 +14,8 @@ FILES = [
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_shellcheck_finds_nothing(path):
     shellcheck = Path(sys.executable).with_name("shellcheck")
-    options = [
-        "-x",
-        "-P",
-        "SCRIPTDIR",
-        "-P",
-        ".",
-        "-e",
-        "SC2034",
-    ]  # 2034: options that a corpus has no use for
+    # 2034: options that a corpus has no use for
+    options = ["-x", "-P", "SCRIPTDIR", "-P", ".", "-e", "SC2034"]
     result = subprocess.run(
         [shellcheck, *options, path.relative_to(ROOT)], cwd=ROOT, capture_output=True, text=True
     )

@@ -29,9 +29,8 @@ COUNTS = {  # notes by preset and split
     "full": {"test": 154, "valid": 88, "train": 6000},
 }
 SILENT = 1e-3  # peak of full scale
-PITCHED = (
-    0.2  # least share of the energy at the key's harmonics; measured 0.24 to 1.00 where the pitch is right
-)
+# least share of the energy at the key's harmonics; measured 0.24 to 1.00 where the pitch is right
+PITCHED = 0.2
 
 Note = tuple[int, int, int]  # program, pitch, velocity
 
@@ -43,9 +42,8 @@ def main(args: argparse.Namespace) -> None:
     fluid.render([clip_of(note) for note in sorted(split)], font, folder, args.nj)
     sets: dict[str, list[Utterance]] = {name: [] for name in SPLITS}
     rejected, heard = [], {}
-    for note in sorted(
-        split, key=lambda n: (SPLITS.index(split[n]), n), reverse=True
-    ):  # test first: it keeps its notes
+    # test first: it keeps its notes
+    for note in sorted(split, key=lambda n: (SPLITS.index(split[n]), n), reverse=True):
         path, name = folder / f"{note_name(note)}.wav", f"notes-{note_name(note)}"
         samples, _ = soundfile.read(path)
         twin = heard.setdefault(samples.tobytes(), name)

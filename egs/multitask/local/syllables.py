@@ -36,10 +36,8 @@ CLIPS = {
 }
 WORDS = (2, 5)  # of a clip; words have 2 to 4 characters
 PAUSE = (5, 40)  # steps of 10 ms between words
-COMMON = {
-    "default": 800,
-    "full": 20000,
-}  # words of the list, the commonest first: an hour hears few often enough
+# words of the list, the commonest first: an hour hears few often enough
+COMMON = {"default": 800, "full": 20000}
 TESTED = 0.6  # of the recordings that are not for training; the others are for valid
 TONES = {"ˊ": "2", "ˇ": "3", "ˋ": "4"}  # pypinyin's marks, and how the folders write them
 LICENCE = """Recordings: Debian package gcin-voice; 3.ogg Edward Der-Hua Liu, GPL-3 or LGPL-3; 5.ogg Chu Lo and

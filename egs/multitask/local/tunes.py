@@ -62,10 +62,8 @@ def draw_tune(number: int, tune: int, chordal: bool) -> Clip:
     draw = random.Random(name)
     scale, beat, loud = draw.choice(list(SCALES.values())), draw.choice(BEATS_MS), draw.randint(60, 115)
     key, step = draw.randint(PITCHES[0], PITCHES[1] - 24), draw.randint(0, 7)
-    chords, held = (
-        chordal and draw.random() < 0.5,
-        draw.uniform(0.6, 1.6),
-    )  # shares of a note's time: cut off, or ringing on
+    # shares of a note's time: cut off, or ringing on
+    chords, held = (chordal and draw.random() < 0.5, draw.uniform(0.6, 1.6))
     length, now = draw.randint(*LENGTHS_MS), 0
     messages: list[Message] = [(0, program(number))]
     while now < length:

@@ -22,14 +22,12 @@ def test_a_zlib_file_is_unpacked(tmp_path):
 
 def test_a_resource_laid_out_by_hand_is_read(tmp_path):
     root = bytes.fromhex("00000000 0002 00000001 00000001")  # name 0, folder, 1 child, node 1
-    leaf = bytes.fromhex(
-        "00000000 0000 0000 0000 00000000"
-    )  # name 0, plain, any territory, any language, data 0
+    # name 0, plain, any territory, any language, data 0
+    leaf = bytes.fromhex("00000000 0000 0000 0000 00000000")
     data = bytes.fromhex("00000002 6869")  # 2 bytes, "hi"
     name = bytes.fromhex("0001 00000000 0078")  # 1 letter, hash, "x"
-    header = b"qres" + bytes.fromhex(
-        "00000001 00000014 00000030 00000036"
-    )  # version 1, tree 20, data 48, names 54
+    # version 1, tree 20, data 48, names 54
+    header = b"qres" + bytes.fromhex("00000001 00000014 00000030 00000036")
     assert dict(read_rcc(write(tmp_path, header + root + leaf + data + name))) == {"x": b"hi"}
 
 

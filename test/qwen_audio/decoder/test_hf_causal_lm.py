@@ -87,12 +87,10 @@ def test_without_new_tokens_there_are_no_new_rows(folder):
 def test_lora_trains_its_own_weights_and_the_new_rows_alone(folder):
     decoder = HfCausalLm(BASE, NEW, folder, lora={"r": 2, "lora_alpha": 4})
     moved = step(decoder, torch.tensor([[5, BASE, BASE + 1, 7]]))
-    assert moved and all(
-        ".lora_B." in name or name.startswith("new_") for name in moved
-    )  # lora_A: B starts at 0
-    assert (
-        "new_rows" in moved and sum(".lora_B." in name for name in moved) == 2 * 7
-    )  # 7 linear layers a block
+    # lora_A: B starts at 0
+    assert moved and all(".lora_B." in name or name.startswith("new_") for name in moved)
+    # 7 linear layers a block
+    assert "new_rows" in moved and sum(".lora_B." in name for name in moved) == 2 * 7
     trained = {name for name, p in decoder.named_parameters() if p.requires_grad}
     assert all(".lora_" in name or name.startswith("new_") for name in trained)
 

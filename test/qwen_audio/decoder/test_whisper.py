@@ -118,9 +118,8 @@ def test_lora_trains_its_own_weights_and_the_new_rows_alone(whole_whisper, their
     decoder = Whisper(size, NEW, str(whole_whisper), lora={"r": 2})
     run(decoder, join(decoder, [[size + 1, size, 6]], frames[:1])).square().mean().backward()
     moved = {name for name, p in decoder.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
-    assert (
-        "new_rows" in moved and sum(".lora_B." in name for name in moved) == 2 * 10
-    )  # linear layers a block
+    # linear layers a block
+    assert "new_rows" in moved and sum(".lora_B." in name for name in moved) == 2 * 10
     assert all(".lora_" in name or name == "new_rows" for name in moved)
 
 

@@ -104,9 +104,8 @@ def test_without_training_labels_the_baseline_is_absent_and_says_so(exp):
 
 
 def test_word_times_are_held_against_even_spacing_over_the_clip(exp):
-    row = row_of(
-        score(exp), "srwt", "aas"
-    )  # 0.1 s at two boundaries over two words; even spacing is exact here
+    # 0.1 s at two boundaries over two words; even spacing is exact here
+    row = row_of(score(exp), "srwt", "aas")
     assert (row["score"], row["baseline"]) == (pytest.approx(100), pytest.approx(0))
     assert (row["baseline_name"], row["label_origin"]) == ("even_spacing", "synthetic")
 

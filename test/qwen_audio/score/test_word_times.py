@@ -47,9 +47,8 @@ def test_words_are_matched_without_case_and_marks_and_silences_counted_apart(fou
     rows = found({"ctc": hyps})
     bare, full = (of(rows, "ctc", "decoded", protocol) for protocol in ("no_sil", "sil"))
     assert bare["score"] == pytest.approx(1000 * (0.1 + 0.2) / 3)  # three words
-    assert full["score"] == pytest.approx(
-        1000 * (0.1 + 0.2 + 0.1 + 0.2) / 5
-    )  # and the silences at both ends of a
+    # and the silences at both ends of a
+    assert full["score"] == pytest.approx(1000 * (0.1 + 0.2 + 0.1 + 0.2) / 5)
     assert (bare["parts"]["matched_share"], bare["parts"]["wer"], bare["count"]) == (1, 0, 2)
 
 

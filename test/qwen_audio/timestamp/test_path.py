@@ -41,9 +41,8 @@ def test_a_head_that_always_looks_at_one_place_says_nothing():
 
 
 def test_what_is_normalised_has_mean_nought_and_spread_one_over_the_tokens():
-    weights = np.repeat(
-        np.random.default_rng(0).random((2, 4, 1)), 8, axis=2
-    )  # the median filter changes nothing
+    # the median filter changes nothing
+    weights = np.repeat(np.random.default_rng(0).random((2, 4, 1)), 8, axis=2)
     sharp = sharpen(weights)
     assert np.allclose(sharp.mean(1), 0) and np.allclose(sharp.std(1), 1)
 

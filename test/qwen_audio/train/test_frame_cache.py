@@ -126,9 +126,8 @@ def test_each_audio_is_encoded_once_and_never_again(model, encodings, sft_config
     assert sum(encodings) == len(heard) == 5
     fill(model, every(data), config, tmp_path / "cache", Ranks("cpu"))
     assert sum(encodings) == 5
-    assert cache.add(
-        str(copy), content_of(soundfile.read(copy, dtype="float32")[0])
-    )  # the same audio elsewhere
+    # the same audio elsewhere
+    assert cache.add(str(copy), content_of(soundfile.read(copy, dtype="float32")[0]))
     assert torch.equal(cache.frames(str(copy)), cache.frames(str(tmp_path / "clip0.wav")))
     os.utime(tmp_path / "clip1.wav", ns=(1, 1))  # another time, the same content
     fill(model, every(data), config, tmp_path / "cache", Ranks("cpu"))
