@@ -14,7 +14,7 @@ from qwen_audio.words import SIL, parse_words
 Pieces = list[tuple[str, bool]]
 NONE = "none"  # what is written where nothing was found: an answer is never empty
 
-# Parts of a form, which says what an answer looks like token by token (for qwen_audio/infer/grammar.py);
+# Parts of a form, which says what an answer looks like token by token (for qwen_audio/infer/answer_form.py);
 # a tuple of names stands for one of these special tokens.
 TEXT, START, STOP = "text", "start time", "end time"
 DELIM = tag("delim")

@@ -12,8 +12,8 @@ from qwen_audio.arkio import read_matrix
 from qwen_audio.audio import SAMPLE_RATE, read_audio
 from qwen_audio.data.json_rows import ResumedRows, write_rows
 from qwen_audio.data.token_set import TokenSet
+from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import Request, batches, count_by_task, read_requests

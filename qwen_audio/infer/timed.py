@@ -1,7 +1,7 @@
 """Answers of words with times, where a timestamp head aligns what the model transcribed."""
 
+from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import Request

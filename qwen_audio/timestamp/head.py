@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import Grammar, grammar_of
+from qwen_audio.infer.grammar import Grammar
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.search import Hypothesis
 from qwen_audio.registry import nearest

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from qwen_audio.build import build_model
+from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.search import SearchOptions

@@ -11,9 +11,9 @@ from qwen_audio.audio import read_audio
 from qwen_audio.cli import run
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.token_set_writer import TokenSetWriter
+from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.decode import decode
-from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import Request, batches, task_of
 from qwen_audio.infer.search import SearchOptions

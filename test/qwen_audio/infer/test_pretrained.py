@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
+from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.pretrained import load_whisper
 from qwen_audio.infer.search import SearchOptions
 from qwen_audio.task_spec import load_tasks

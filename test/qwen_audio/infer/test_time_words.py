@@ -6,8 +6,8 @@ import pytest
 import soundfile
 
 from qwen_audio.cli import run
+from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.grammar import grammar_of
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.search import SearchOptions

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from qwen_audio.infer.grammar import Template, grammar_of
+from qwen_audio.infer.answer_form import Template, grammar_of
 from qwen_audio.tags import SPECIAL_TOKENS, TIMES
 from qwen_audio.task_fields import TEXT
 from qwen_audio.task_spec import WORDS, load_tasks
