@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import nn
 
 from qwen_audio.config import read_yaml, with_all_keys
 from qwen_audio.model import AudioLLM
@@ -60,7 +60,7 @@ def export_model(
             shape.save_pretrained(partial)
     state = model.state_dict()
     with _aside(folder / WEIGHTS) as partial:
-        kept = {names[0]: state[names[0]].detach().cpu().contiguous() for names in tied(state)}
+        kept = {names[0]: state[names[0]].detach().cpu().contiguous() for names in tied_names(model)}
         save_file(kept, partial, {"format": "pt"})
 
 
@@ -122,12 +122,13 @@ def given_by_init(config: dict) -> list[str]:
     return [slot for slot in SLOTS if config[slot] == theirs[slot]]
 
 
-def tied(state: dict[str, Tensor]) -> list[list[str]]:
-    """Names of ``state`` in groups that share one tensor, in their order."""
-    groups: dict[tuple, list[str]] = {}
-    for name, tensor in state.items():
-        alone = name if tensor.numel() == 0 else None
-        groups.setdefault((alone, tensor.data_ptr(), tensor.shape, tensor.stride()), []).append(name)
+def tied_names(model: nn.Module) -> list[list[str]]:
+    """Names of the tensors of ``model.state_dict()`` in groups that are one tensor."""
+    stored, groups = model.state_dict(), {}
+    held = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
+    for name, tensor in held:
+        if name in stored:
+            groups.setdefault(id(tensor), []).append(name)
     return list(groups.values())
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from qwen_audio.build import build_model
 from qwen_audio.config import load_config
-from qwen_audio.infer.weights import empty_parameters, merge_lora, place, tied_names
+from qwen_audio.infer.weights import empty_parameters, merge_lora, place
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, shaped_by
+from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, WEIGHTS, shaped_by, tied_names
 from qwen_audio.tokenizer import Tokenizer
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from qwen_audio.model_folder import CONFIG
+from qwen_audio.model_folder import CONFIG, tied_names
 
 
 @contextlib.contextmanager
@@ -94,16 +94,6 @@ def settle(model: torch.nn.Module, decoder_dtype: torch.dtype) -> None:
 def _put(model: torch.nn.Module, name: str, parameter: torch.nn.Parameter) -> None:
     owner, _, attribute = name.rpartition(".")
     setattr(model.get_submodule(owner), attribute, parameter)
-
-
-def tied_names(model: torch.nn.Module) -> list[list[str]]:
-    """Names of the tensors of ``model.state_dict()`` in groups that are one tensor."""
-    stored, groups = model.state_dict(), {}
-    held = [*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False)]
-    for name, tensor in held:
-        if name in stored:
-            groups.setdefault(id(tensor), []).append(name)
-    return list(groups.values())
 
 
 def _some(what: str, names: list[str]) -> str:

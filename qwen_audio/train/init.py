@@ -10,9 +10,9 @@ import torch
 from qwen_audio.build import assemble, freeze, store_decoder
 from qwen_audio.config import GIVEN
 from qwen_audio.infer.stored import read_stored
-from qwen_audio.infer.weights import fill, tied_names
+from qwen_audio.infer.weights import fill
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import RUN, WEIGHTS, given_by_init, shaped_by_init
+from qwen_audio.model_folder import RUN, WEIGHTS, given_by_init, shaped_by_init, tied_names
 from qwen_audio.registry import SLOTS
 from qwen_audio.task_spec import WORDS, load_tasks, task_of
 from qwen_audio.tokenizer import Tokenizer
