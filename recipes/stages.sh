@@ -155,9 +155,7 @@ read_sets() {  # sets the arrays train, valid and test
 }
 
 corpus_sets() {  # corpus_sets train|valid|test: the sets that local/data.sh made of $corpora
-    [[ ! -f data/sets.json ]] || python -c 'import json, sys
-known, corpora = json.load(open("data/sets.json")), sys.argv[2].split()
-print(*[name for name in known[sys.argv[1]] if name.startswith(tuple(c + "_" for c in corpora))])' "$1" "$corpora"
+    [[ ! -f data/sets.json ]] || ask sets "$1" "$corpora"
 }
 
 keep_sets_of_tasks() {  # of the arrays train, valid and test, where they are prepared: the sets with an example of $tasks
@@ -204,41 +202,13 @@ data_files() {  # data_files SET...: what stage 1 reads of these data directorie
     done
 }
 
-config_json() {  # config_json CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes, on one line of JSON
-    python -c "$with_changes"'
-print(json.dumps({k: v for k, v in config.items() if k in (args.keys or config)}, sort_keys=True))' "$@"
-}
+ask() { python "$root/recipes/ask.py" "$@"; }
 
-other_tokenizer() {  # other_tokenizer CONFIG ARGUMENT...: what the tokenizer is made of, where the arguments change that
-    python -c "$with_changes"'
-from qwen_audio.config import with_all_keys
-from qwen_audio.data.run_tokenizer import source
-before, now = (source(with_all_keys(each)) for each in (content, config))
-print("" if now == before else now)' "$@"
-}
+config_json() { ask config "$@"; }  # config_json CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes
 
-with_changes='import argparse, json, sys
-from qwen_audio.config import override, read_yaml
-from qwen_audio.train.arguments import add_changes, changes
-parser = argparse.ArgumentParser()
-parser.add_argument("config")
-parser.add_argument("keys", nargs="*")
-add_changes(parser)
-args, _ = parser.parse_known_args()
-try:
-    content = read_yaml(args.config)
-    config = override(content, changes(args))
-except (ValueError, OSError) as error:
-    sys.exit(str(error))'
+other_tokenizer() { ask tokenizer "$@"; }  # other_tokenizer CONFIG ARGUMENT...: what it is made of, where they change that
 
-task_json() {  # task_json KEY...: these keys of the recipe's task files, on one line of JSON
-    python -c 'import json, sys
-from pathlib import Path
-from qwen_audio.task_spec import load_tasks
-folder, names, keys = Path(sys.argv[1]), sys.argv[2].split(), sys.argv[3:]
-tasks = {name: {key: getattr(spec, key) for key in keys} for name, spec in load_tasks(folder).items() if name in (names or [name])}
-print(json.dumps(tasks, sort_keys=True))' "$root/recipes/tasks" "$tasks" "$@"
-}
+task_json() { ask tasks "$root/recipes/tasks" "$tasks" "$@"; }  # task_json KEY...: these keys of the recipe's task files
 
 pack() {  # pack MODEL FOLDER FILE: the model for ESPnet's `unpack`, made where FILE says so, into FOLDER/packed
     if begin 9 "$2/packed" "pack $1" "$(eval_stamp)" "$3"; then

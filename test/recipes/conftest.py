@@ -14,7 +14,7 @@ from shell_recipe import CONFIG, EXECUTABLE, ROOT, Recipe  # noqa: E402
 @pytest.fixture
 def recipe(tmp_path):
     (tmp_path / "recipes").mkdir()
-    for path in ROOT.glob("recipes/*.sh"):
+    for path in [*ROOT.glob("recipes/*.sh"), *ROOT.glob("recipes/*.py")]:
         shutil.copy(path, tmp_path / "recipes")
     shutil.copytree(ROOT / "recipes/tasks", tmp_path / "recipes/tasks")
     for name, text in EXECUTABLE.items():

@@ -1,0 +1,67 @@
+"""What the stages ask of configurations, task files and data, answered on one line; called by stages.sh.
+
+python ask.py sets train|valid|test "CORPUS ...": the sets that local/data.sh made of these corpora, in data/sets.json
+python ask.py config CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes, in JSON
+python ask.py tokenizer CONFIG ARGUMENT...: what the tokenizer is made of, where the arguments change that
+python ask.py tasks FOLDER "TASK ..." KEY...: these keys of the task files, of all without a TASK, in JSON
+
+ARGUMENTs are those of `qwen-audio train`. Each call imports only what it needs: the stages make many.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+
+def sets(kind: str, corpora: str) -> str:
+    known = json.loads(Path("data/sets.json").read_text(encoding="utf-8"))
+    beginnings = tuple(f"{corpus}_" for corpus in corpora.split())
+    return " ".join(name for name in known[kind] if name.startswith(beginnings))
+
+
+def config(*words: str) -> str:
+    _, changed, keys = _read(words)
+    return json.dumps(
+        {key: value for key, value in changed.items() if key in (keys or changed)}, sort_keys=True
+    )
+
+
+def tokenizer(*words: str) -> str:
+    from qwen_audio.config import with_all_keys
+    from qwen_audio.data.run_tokenizer import source
+
+    before, now = (source(with_all_keys(each)) for each in _read(words)[:2])
+    return "" if now == before else now
+
+
+def tasks(folder: str, names: str, *keys: str) -> str:
+    from qwen_audio.task_spec import load_tasks
+
+    specs = load_tasks(Path(folder))
+    wanted = names.split() or specs
+    found = {name: {key: getattr(specs[name], key) for key in keys} for name in specs if name in wanted}
+    return json.dumps(found, sort_keys=True)
+
+
+def _read(words: tuple[str, ...]) -> tuple[dict, dict, list[str]]:
+    """The configuration as it stands, with the changes of the arguments, and the keys asked for."""
+    import argparse
+
+    from qwen_audio.config import override, read_yaml
+    from qwen_audio.train.arguments import add_changes, changes
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("config")
+    parser.add_argument("keys", nargs="*")
+    add_changes(parser)
+    args, _ = parser.parse_known_args(words)
+    content = read_yaml(args.config)
+    return content, override(content, changes(args)), args.keys
+
+
+try:
+    print(
+        {"sets": sets, "config": config, "tokenizer": tokenizer, "tasks": tasks}[sys.argv[1]](*sys.argv[2:])
+    )
+except (ValueError, OSError) as error:
+    sys.exit(str(error))
