@@ -211,7 +211,7 @@ def test_a_folder_of_pretrained_weights_is_taken_for_a_whisper_and_another_for_a
     assert load_speech_model(model, "cpu", "float32").tasks == ["asr", "srwt", "mna", "lid"]
     with pytest.raises(ValueError, match="is a llama, no Whisper"):
         load_speech_model(str(tiny_llm), "cpu", "float32")
-    with pytest.raises(ValueError, match="config.yaml is missing; stage 5 writes it"):
+    with pytest.raises(ValueError, match="config.yaml is missing; name the folder of a trained"):
         load_speech_model("exp/gone", "cpu", "float32")
 
 
