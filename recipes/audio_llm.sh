@@ -54,7 +54,7 @@ make_sft_args=         # further arguments of `qwen-audio make_sft`, such as "--
 sft_args=              # further arguments of `qwen-audio train` in stage 6
 answer_args=           # further arguments of `qwen-audio answer`
 tag=                   # name of the model, exp/pretrain_TAG; empty: from the config and --train_args
-ngpu=                  # GPUs to train on; 0: CPU; empty: 1 where torch can use one
+ngpu=                  # GPUs to train on, and to decode a test set on each; 0: CPU; empty: 1 where torch can use one
 num_nodes=1            # machines to train on; above 1 with --stage 4 --stop_stage 4 alone, the same command on each
 master=                # HOST:PORT of the first of several machines, the same on each
 eval_model=            # folder of a trained or imported model: prepare test sets, decode and score, train nothing
@@ -183,8 +183,7 @@ for set in "${test[@]}"; do
     fi
 done
 if ((${#undecoded[@]})); then
-    LD_PRELOAD=$allocator qwen-audio decode --model "$weights" --sets "${undecoded[@]}" --output "$model/decode" \
-        $place ${inference_config:+--config "$inference_config"} $inference_args
+    LD_PRELOAD=$allocator decode ${inference_config:+--config "$inference_config"} $inference_args
     finish_all
 fi
 decoded=$(for set in "${test[@]}"; do echo "$model/decode/$set:$feats/$set"; done)

@@ -222,6 +222,17 @@ allocator() {  # the memory allocator tcmalloc, if it is there: torch on a CPU i
       find "$PWD/downloads/programs" -name libtcmalloc_minimal.so.4 || true; } 2>/dev/null | sed -n 1p
 }
 
+# shellcheck disable=SC2016,SC2086  # the inner bash expands it; a place is two or four words
+decode() {  # decode ARGUMENT...: the sets of $undecoded; with several GPUs a set a process, on the next GPU that is free
+    if ((ngpu > 1 && ${#undecoded[@]} > 1)); then
+        printf '%s\n' "${undecoded[@]}" |  # cat: on a terminal they would draw their progress bars over each other's
+            xargs -n 1 -P "$ngpu" --process-slot-var=gpu bash -c 'exec qwen-audio decode --device "cuda:$gpu" "$@"' decode \
+                --model "$weights" --output "$model/decode" --dtype auto "$@" --sets |& cat
+    else
+        qwen-audio decode --model "$weights" --sets "${undecoded[@]}" --output "$model/decode" $place "$@"
+    fi
+}
+
 usable_gpus() {  # 1 where there is a GPU and torch can compute on it, else 0
     local fault
     [[ $(nvidia-smi -L 2>/dev/null) == GPU* ]] || { echo 0; return; }

@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from shell_recipe import configure_chat
+from shell_recipe import configure_chat, names
 
 GPU = "GPU 0: NVIDIA H100 (UUID: GPU-1)"
 
@@ -20,6 +20,14 @@ def gpu_of(recipe, lists, usable):
         f'exec {sys.executable} "$@"\n'
     )
     return f"{recipe.folder}/bin:{os.environ['PATH']}"
+
+
+# the second of two decoding processes lets the first one go on
+MEET = """if [[ $1 == decode ]]; then
+    mkdir first 2>/dev/null || touch second
+    for ((n = 0; n < 600; n++)); do [[ -e second ]] && break; sleep 0.05; done
+fi
+"""
 
 
 @pytest.mark.parametrize(
@@ -46,3 +54,32 @@ def test_on_a_gpu_decoding_takes_the_type_that_is_fast_there_unless_told_otherwi
     found = {line.split()[0]: line for line in recipe.run(*options, "--ngpu", "0", "--tag", "b")[2]}
     assert all("--device cpu" in found[name] for name in ("decode", "time_words", "answer", "score"))
     assert not any("--dtype auto" in line for line in found.values())
+
+
+def test_several_gpus_decode_a_set_each_at_the_same_time(recipe):
+    sets = ["--corpora", "one two", "--inference_args", "--tasks asr lid"]
+    recipe.run(*sets, "--stop_stage", "6", "--ngpu", "0")
+    command = recipe.folder.parents[1] / "tools/venv/bin/qwen-audio"
+    command.write_text(command.read_text().replace("#!/bin/bash\n", "#!/bin/bash\n" + MEET))
+    status, output, called = recipe.run(*sets, "--stage", "7", "--ngpu", "2")
+    assert status == 0, output
+    assert (recipe.folder / "second").exists()
+    folders = "--model exp/pretrain_default --output exp/pretrain_default/decode"
+    assert names(called) == ["decode", "decode", "score"]
+    assert {line.partition(" --sets ")[0] for line in called[:2]} == {
+        f"decode --device cuda:{gpu} {folders} --dtype auto --tasks asr lid" for gpu in (0, 1)
+    }
+    assert {line.partition(" --sets ")[2] for line in called[:2]} == {
+        "dump/tokens/one_test",
+        "dump/tokens/two_test",
+    }
+    assert recipe.run(*sets, "--ngpu", "2")[2] == []
+
+
+def test_where_one_gpu_fails_to_decode_the_stage_is_broken_off_and_done_again(recipe):
+    sets = ["--corpora", "one two"]
+    recipe.run(*sets, "--stop_stage", "6", "--ngpu", "0")
+    status, output, called = recipe.run(*sets, "--stage", "7", "--ngpu", "2", BREAK="--sets .*one_test")
+    assert status != 0 and "qwen-audio: broken" in output and "broken off after" in output
+    assert names(called) == ["decode", "decode"]  # what the other wrote is found again
+    assert names(recipe.run(*sets, "--stage", "7", "--ngpu", "2")[2]) == ["decode", "decode", "score"]
