@@ -196,7 +196,8 @@ def read_clip(data: TokenSet, spec: str, samples: int, speed: float = 1.0) -> np
     wave = read_audio(spec)
     if len(wave) != samples:
         raise ValueError(
-            f"{spec} has {len(wave)} samples, {data.folder} was written for {samples}; run stage 2 again"
+            f"{spec} has {len(wave)} samples, {data.folder} was written for {samples}: it has changed; remove .done1 of"
+            " its set below dump/ and start again with stage 1"
         )
     if speed == 1:
         return wave

@@ -104,7 +104,7 @@ def test_speed_scales_length_and_pitch(tmp_path, speed):
 
 def test_audio_that_changed_since_its_set_was_written_is_refused(tmp_path):
     data = write_set(tmp_path / "set", [("asr", 9, 1, 2)], [write_clip(tmp_path / "t.wav", np.zeros(8))])
-    with pytest.raises(ValueError, match="t.wav has 8 samples, .*set was written for 9; run stage 2 again"):
+    with pytest.raises(ValueError, match="t.wav has 8 samples, .*written for 9: .*remove .done1 .* stage 1"):
         Collate(["asr"])([data], entries(0))
 
 
