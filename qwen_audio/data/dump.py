@@ -1,5 +1,6 @@
 """Write a dump folder: the clips or features, and the lists that name them (see DumpWriter)."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from qwen_audio.data.within_clip import within_clip
 
 REJECTED = "rejected.tsv"  # lines of: utterance or example, its id, the reason
 CUT = "cut.tsv"  # the same of utterances whose first seconds are used
+LONGEST_NAME = 250  # bytes; a file system takes 255, the ending included
 FILES_PER_FOLDER = 1000  # file systems slow down on folders with many files
 
 
@@ -150,8 +152,12 @@ class DumpWriter:
 
 
 def flac_name(count: int, utt: str) -> str:
-    """Path of the ``count``-th clip; an id may hold characters that a file name may not."""
-    return f"audio/{count // FILES_PER_FOLDER:05d}/{utt.replace('%', '%25').replace('/', '%2F')}.flac"
+    """Path of the ``count``-th clip; an id may hold characters that a file name may not, or be too long for one."""
+    name = utt.replace("%", "%25").replace("/", "%2F")
+    if len(name.encode()) > LONGEST_NAME:
+        digest = hashlib.sha256(utt.encode()).hexdigest()[:16]
+        name = f"{name.encode()[: LONGEST_NAME - 18].decode(errors='ignore')}%~{digest}"
+    return f"audio/{count // FILES_PER_FOLDER:05d}/{name}.flac"
 
 
 def kind(reason: str) -> str:

@@ -37,6 +37,18 @@ def test_ids_that_are_no_file_names_get_files_of_their_own(corpus):
     assert {os.path.dirname(path) for path in paths} == {str(corpus.target / "audio/00000")}
 
 
+def test_ids_too_long_for_a_file_name_get_shorter_ones_that_differ(corpus):
+    corpus.audio("r", 1.0)
+    ids = ["x" * 250, "x" * 251, "x" * 300, "中" * 100 + "a", "中" * 100 + "b"]
+    for utt in ids:
+        corpus.segment(utt, "r", 0, 0.5)
+    corpus.run()
+    places = corpus.table("wav.scp")
+    assert sorted(places) == sorted(ids) and all(map(os.path.isfile, places.values()))
+    assert len(set(places.values())) == len(ids)
+    assert os.path.basename(places["x" * 250]) == "x" * 250 + ".flac"
+
+
 def test_a_set_of_which_nothing_can_be_used_is_an_error_with_the_reason(corpus):
     for utt in "abc":
         corpus.add(utt, seconds=0.01 if utt == "a" else 40)
