@@ -8,7 +8,8 @@ import numpy as np
 import soundfile
 
 from qwen_audio import arkio
-from qwen_audio.audio import SAMPLE_RATE, AudioError, read_audio, read_header, to_int16
+from qwen_audio.audio import SAMPLE_RATE, AudioError, read_header, to_int16
+from qwen_audio.ffmpeg import any_blocks
 
 OVERSHOOT_SECONDS = 0.1  # segment times are rounded: an end this far behind the recording's is its end
 
@@ -54,7 +55,7 @@ class Formatted:
 def format_recording(recording: Recording, target: AudioFormat) -> list[Formatted]:
     """All utterances of a recording, which is decoded once, even if only to see that it is whole."""
     try:
-        wave = read_audio(recording.audio)
+        wave = np.concatenate([np.zeros(0, np.float32), *any_blocks(recording.audio)])
         if not np.isfinite(wave).all():
             raise AudioError(f"unreadable audio: {recording.audio} holds samples that are no numbers")
         original = _original(recording, target)
@@ -110,7 +111,10 @@ def _original(recording: Recording, target: AudioFormat) -> str:
     """The place of audio that is already as it would be written; empty if there is work to do."""
     if target.feats_type != "raw" or any(start is not None for _, start, _ in recording.cuts):
         return ""
-    header = read_header(recording.audio)
+    try:
+        header = read_header(recording.audio)
+    except AudioError:  # ffmpeg read it
+        return ""
     if header.rate != SAMPLE_RATE or header.channels != 1:
         return ""
     if target.audio_format == "flac":

@@ -1,6 +1,9 @@
 import os
+import shutil
+import subprocess
 
 import numpy as np
+import pytest
 import soundfile
 
 from qwen_audio import arkio
@@ -84,6 +87,37 @@ def test_unusable_audio_is_counted_and_the_rest_goes_on(corpus):
         "f": "unreadable audio",
     }
     assert summary["rejected"] == {"utterances": 5, "examples": 5}
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
+def test_what_libsndfile_cannot_read_is_read_by_ffmpeg(corpus):
+    wave = corpus.add("a", 2.0)
+    path = corpus.files["wav.scp"]["a"]
+    command = [
+        "ffmpeg",
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-i",
+        path,
+        "-c:a",
+        "alac",
+        corpus.folder / "a.m4a",
+    ]
+    subprocess.run(command, check=True)
+    corpus.files["wav.scp"]["a"] = str(corpus.folder / "a.m4a")
+    corpus.run()
+    np.testing.assert_allclose(read_audio(corpus.table("wav.scp")["a"]), wave, atol=1e-4)
+
+
+def test_without_ffmpeg_the_reason_names_it(corpus, monkeypatch):
+    corpus.add("a")
+    corpus.add("b")
+    (corpus.folder / "b.wav").write_bytes(b"    ftypM4A ")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    corpus.run()
+    (row,) = [row for row in corpus.rejected() if row[0] == "utterance"]
+    assert row[1] == "b" and "libsndfile does not know its format; install ffmpeg" in row[2]
 
 
 def test_16_khz_mono_flac_is_referenced_and_not_written_again(corpus, monkeypatch):
