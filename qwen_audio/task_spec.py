@@ -17,6 +17,7 @@ from qwen_audio.chat_templates import check_apart, check_chat
 from qwen_audio.checkout import RECIPES, need
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, tag
+from qwen_audio.task_checks import check_values
 from qwen_audio.task_fields import KINDS, LANGUAGE, Kind, Maybe, Pieces, spaced_words
 from qwen_audio.task_template import Template
 
@@ -248,11 +249,12 @@ def _load(path: Path) -> TaskSpec:
     for key in content:
         if key not in known:
             raise ValueError(f"{path}: unknown key {key!r}; known: {', '.join(known)}")
-    for key in ("metrics", "datasets"):
-        content[key] = tuple(content.get(key, ()))
     try:
+        check_values(content)
+        for key in ("metrics", "datasets"):
+            content[key] = tuple(content.get(key, ()))
         spec = TaskSpec(**content)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
     if spec.name != path.stem:
         raise ValueError(f"{path}: name is {spec.name!r}; it must be the file's name, {path.stem!r}")

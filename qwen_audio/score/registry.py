@@ -64,6 +64,9 @@ METRICS = {
     "aas": Metric("aas:aas", ("sil", "no_sil"), unit="ms", best="low"),
 }
 
+MAJORITY, CONSTANT = "majority", "constant"  # the baselines that know of training
+BASELINES = ("empty", MAJORITY, CONSTANT, "even_spacing")  # see baseline.py
+
 
 def metric_name(entry: dict) -> str:
     """The metric that an entry of a task file names: ``{metric: note, field: pitch}`` -> ``note_pitch``."""

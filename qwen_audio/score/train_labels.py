@@ -7,9 +7,9 @@ from pathlib import Path
 
 from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.score.join import group_key
+from qwen_audio.score.registry import CONSTANT, MAJORITY
 from qwen_audio.task_spec import TaskSpec
 
-MAJORITY, CONSTANT = "majority", "constant"  # the baselines that know of training
 _TARGET = "the whole answer"
 
 

@@ -155,6 +155,27 @@ def test_a_task_file_with_a_mistake_is_refused_by_name(tmp_path, changes, messag
         load_tasks(write_task(tmp_path, **changes))
 
 
+@pytest.mark.parametrize("line, message", [
+    *((f"{key}:", f"{key} has no value; write one, or leave") for key in ("datasets", "chat", "kinds", "example")),
+    ("target: 5", "target is 5; write a text"),
+    ("kinds: [label]", r"kinds is \['label'\]; write KEY: VALUE lines"),
+    ("datasets: esc50", r"datasets is 'esc50'; write a list of names"),
+    ("metrics: [accuracy]", r"metrics is \['accuracy'\]; write a list of entries, such as \[{metric: accuracy}\]"),
+    ("metrics: [{metric: acuracy}]", r"metrics\[0\]: metric 'acuracy' is unknown; did you mean 'accuracy'"),
+    ("metrics: [{protocol: strict}]", r"metrics\[0\] names no metric"),
+    ("metrics: [{metric: accuracy, protocl: strict}]", r"metrics\[0\].protocl: no such key; did you mean 'protocol'"),
+    ("metrics: [{metric: accuracy, protocol: strickt}]", r"'strickt' is none of accuracy; did you mean 'strict'"),
+    ("metrics: [{metric: note, field: pich}]", "metric 'note_pich' is unknown; did you mean 'note_pitch'"),
+    ("baseline: majorty", "baseline 'majorty' is unknown; did you mean 'majority'"),
+    ("max_new_tokens: many", "max_new_tokens is 'many'; write a whole number from 1 on"),
+])  # fmt: skip
+def test_a_value_that_no_command_could_use_is_refused_when_the_file_is_read(tmp_path, line, message):
+    content = yaml.safe_load((TASKS_DIR / "sec.yaml").read_text()) | yaml.safe_load(line)
+    (tmp_path / "sec.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=f"sec.yaml: .*{message}"):
+        load_tasks(tmp_path)
+
+
 @pytest.mark.parametrize("content, message", [
     ("name: {sec", "sec.yaml: no YAML: "), ("just words", "sec.yaml: write `key: value` lines"),
 ])  # fmt: skip
