@@ -65,11 +65,6 @@ def test_even_spacing_uses_the_length_of_each_clip():
     assert found == {"u": "<|0.00|>a<|2.50|>"}
 
 
-def test_every_task_file_names_a_known_baseline():
-    for spec in TASKS.values():
-        baseline_name(spec, "accuracy")
-
-
 def test_majority_writes_what_only_some_examples_have_if_half_of_them_do():
     note = {"pitch": 60, "velocity": 90, "instrument": "bass"}
     sonic = note | {"sonic": ["bright", "reverb"]}
