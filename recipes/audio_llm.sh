@@ -50,6 +50,9 @@ nj=$(nproc)            # processes of data preparation
 pretrain_config=       # training config; empty: conf/pretrain.yaml, of --preset full conf/pretrain_full.yaml
 train_args=            # further arguments of `qwen-audio train`: --override, --init; the tokenizer is made by them too
 sft_config=conf/sft.yaml # fine-tuning config; where there is no such file, stage 6 is left out
+sft_train=             # folders with dialogues of your own (dialogues.jsonl), to fine-tune on as well
+sft_valid=             # likewise, to validate on
+make_sft=true          # false: fine-tune on --sft_train alone, and on no dialogues made of the labels
 make_sft_args=         # further arguments of `qwen-audio make_sft`, such as "--langs en"
 sft_args=              # further arguments of `qwen-audio train` in stage 6
 answer_args=           # further arguments of `qwen-audio answer`
@@ -89,6 +92,11 @@ feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own stats=$expdir/stats_$tag m
     die "--num_nodes $num_nodes is for --stage 4 --stop_stage 4; run the stages before and after on one machine, without it"
 ((num_nodes == 1)) || [[ -n $master ]] || die "--num_nodes $num_nodes needs --master HOST:PORT, the first machine and a free port of it"
 [[ -z $ablate || $ablate == srwt ]] || die "--ablate is '$ablate'; the tables 4 and 5 that it makes are of srwt"
+
+for folder in $sft_train $sft_valid; do
+    [[ -s $folder/dialogues.jsonl ]] || die "no dialogue in $folder/dialogues.jsonl; --sft_train and --sft_valid take folders with one"
+done
+[[ $make_sft == true || -n $sft_train ]] || die "--make_sft false leaves no dialogue to fine-tune on; name some of your own with --sft_train"
 
 # The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.
 tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)${other:+|$other}
@@ -171,11 +179,11 @@ if asked_for 7 && [[ -n $inference_config && -z $eval_model ]]; then  # what oth
         [[ ! -d $name ]] || config_json "$inference_config" beam_size ctc_weight length_bonus max_new_tokens tasks > "$name/decode.yaml"
     done
 fi
-undecoded=() longest=$(task_json max_new_tokens)
 if ((!${#test[@]})); then
-    ! asked_for 7 && ! asked_for 8 || log "no test sets: nothing is decoded or scored"
+    if asked_for 7 || asked_for 8; then log "no test sets: nothing is decoded or scored"; fi
     skip_eval=true
 fi
+undecoded=() longest=$(task_json max_new_tokens)
 for set in "${test[@]}"; do
     if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)|$longest" "$made" "$tokens/$set/.done2" $inference_config; then
         undecoded+=("$tokens/$set")
@@ -194,7 +202,7 @@ if [[ -n $word_heads ]] && begin 7 "$model/decode" "word times" "$word_heads|$wo
         ${inference_config:+--config "$inference_config"} $word_args
     finish
 fi
-has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 ]] || echo true)
+has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 || -z ${chat_train[*]} || -z $(chat_test_sets) ]] || echo true)
 [[ -z $has_chat ]] || answer
 
 if begin 8 "$model" "score" "$whisper|$(task_json metrics baseline)|${SPICE_JARS:-}|$(command -v java || true)" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then

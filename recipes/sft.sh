@@ -2,32 +2,37 @@
 # Sourced by audio_llm.sh: stage 6, fine-tuning for chat, and how the chat model is decoded and scored.
 # Dialogues: dump/sft/SET (of a test set at most 30 questions of a kind and language, and in SET_joined several
 # recordings a dialogue), dump/tokens_sft/SET (tokens_sft_NAME as in stage 2). The model: exp/sft_TAG, and the dialogues
-# it answered in exp/sft_TAG/decode/SET.
+# it answered in exp/sft_TAG/decode/SET. A set whose labels give no dialogue is left out of all this.
 
 sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft$own chat=$expdir/sft_$tag
+chat_train=() chat_valid=()  # sets under $sft_tokens
 
 fine_tune() {
-    local set text=$root/recipes/chat/instructions.jsonl
+    local set folder text=$root/recipes/chat/instructions.jsonl
     phrasings=$(task_json chat)
-    for set in "${train[@]}"; do
-        make_dialogues "$set" "$set" ${text:+--text "$text"}
-        text=''  # once is enough
-    done
-    for set in "${valid[@]}"; do make_dialogues "$set" "$set" --count 6; done
-    for set in "${train[@]}" "${valid[@]}"; do
-        if begin 6 "$sft_tokens/$set" "tokens of the dialogues of $set" "" "$sft/$set/.done6" "$tokenizer"/*; then
-            qwen-audio tokenize "$sft/$set" "$sft_tokens/$set" --tokenizer "$tokenizer"
-            finish
-        fi
-    done
+    if [[ $make_sft == true ]]; then
+        for set in "${train[@]}"; do
+            make_dialogues "$set" "$set" ${text:+--text "$text"}
+            no_dialogue "$sft/$set" || text=''  # once is enough
+        done
+        for set in "${valid[@]}"; do make_dialogues "$set" "$set" --count 6; done
+        for set in "${train[@]}"; do tokens_of chat_train "$sft/$set" "$set" "$sft/$set/.done6"; done
+        for set in "${valid[@]}"; do tokens_of chat_valid "$sft/$set" "$set" "$sft/$set/.done6"; done
+    fi
+    for folder in $sft_train; do tokens_of chat_train "$folder" "${folder//\//_}" "$folder/dialogues.jsonl"; done
+    for folder in $sft_valid; do tokens_of chat_valid "$folder" "${folder//\//_}" "$folder/dialogues.jsonl"; done
+    if ((!${#chat_train[@]})); then
+        ! asked_for 6 || log "stage 6: the labels of no training set give a dialogue, and there is no --sft_train: no chat model"
+        return
+    fi
     if begin 6 "$chat" "fine-tuning of $chat" "$(config_json "$sft_config")|$sft_args" "$model/.done5" \
-        $(done_files 6 "$sft_tokens" "${train[@]}" "${valid[@]}"); then
-        LD_PRELOAD=$allocator $(launch train) --config "$sft_config" --init "$model" --train "${train[@]/#/$sft_tokens/}" \
-            --valid "${valid[@]/#/$sft_tokens/}" --output "$chat" --ngpu "$ngpu" $sft_args
+        $(done_files 6 "$sft_tokens" "${chat_train[@]}" "${chat_valid[@]}"); then
+        LD_PRELOAD=$allocator $(launch train) --config "$sft_config" --init "$model" --train "${chat_train[@]/#/$sft_tokens/}" \
+            --valid "${chat_valid[@]/#/$sft_tokens/}" --output "$chat" --ngpu "$ngpu" $sft_args
         qwen-audio average "$chat"
         if grep -q '"max_gb"' <<< "$(config_json "$sft_config" frame_cache)"; then  # what it saves, for RESULTS.md
             LD_PRELOAD=$allocator python "$root/tools/bench/frame_cache.py" --config "$sft_config" --model "$model" \
-                --sets "${train[@]/#/$sft_tokens/}" --steps 6 --json "$chat/frame_cache.json" \
+                --sets "${chat_train[@]/#/$sft_tokens/}" --steps 6 --json "$chat/frame_cache.json" \
                 --device "$device" --num_threads "$nj"
         fi
         finish
@@ -45,6 +50,18 @@ make_dialogues() {  # make_dialogues SET NAME ARGUMENT...: dump/sft/NAME from th
     fi
 }
 
+no_dialogue() { [[ -f $1/dialogues.jsonl && ! -s $1/dialogues.jsonl ]]; }  # no_dialogue FOLDER
+
+tokens_of() {  # tokens_of ARRAY FOLDER NAME FILE: dump/tokens_sft/NAME from the dialogues of FOLDER; NAME is added to ARRAY
+    local -n names=$1
+    ! no_dialogue "$2" || return 0
+    names+=("$3")
+    if begin 6 "$sft_tokens/$3" "tokens of the dialogues of $2" "" "$4" "$tokenizer"/*; then
+        qwen-audio tokenize "$2" "$sft_tokens/$3" --tokenizer "$tokenizer"
+        finish
+    fi
+}
+
 answer() {  # the test dialogues, in stage 7
     local sets
     mapfile -t sets < <(chat_test_sets)
@@ -55,12 +72,18 @@ answer() {  # the test dialogues, in stage 7
     fi
 }
 
-chat_test_sets() { for set in "${test[@]}"; do printf '%s\n' "$set" "${set}_joined"; done; }
+chat_test_sets() {
+    local set
+    for set in "${test[@]}"; do
+        no_dialogue "$sft/$set" || echo "$set"
+        no_dialogue "$sft/${set}_joined" || echo "${set}_joined"
+    done
+}
 
 chat_done_files() { [[ -z $has_chat ]] || done_files 7 "$chat" decode; }
 
 chat_scores() {  # arguments of `qwen-audio score` for the chat model
     local set
-    echo --chat_train "${train[@]/#/$sft/}" --chat
+    echo --chat_train $([[ $make_sft == false ]] || echo "${train[@]/#/$sft/}") --chat
     for set in $(chat_test_sets); do echo "$chat/decode/$set:$sft/$set:$feats/${set%_joined}"; done
 }

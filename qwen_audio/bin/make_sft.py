@@ -6,7 +6,8 @@ llm: an LLM writes question and answer from the labels; what the labels do not s
 folder (--model), or one behind an OpenAI-compatible endpoint (--endpoint, --model), whose key is taken from the
 environment variable OPENAI_API_KEY. Its answers are kept in OUT/llm_answers: an interrupted run goes on.
 
-Writes OUT/dialogues.jsonl, OUT/rejected.tsv and OUT/summary.json.
+Writes OUT/dialogues.jsonl, OUT/rejected.tsv and OUT/summary.json. Labels that give no dialogue are no error: the
+file is empty then, and a line says why.
 
 Example:
     qwen-audio make_sft --data dump/raw/asterisk_train --out dump/sft/asterisk_train --text instructions.jsonl
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f" template, {COUNT} of the others",
     )
     parser.add_argument("--seed", type=int, default=0, help="draws recordings, words and phrasings")
-    parser.add_argument("--text", type=Path, metavar="FILE", help="dialogues without audio to add")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="dialogues without audio to add to them")
     parser.add_argument("--model", default="", help="llm: name at the endpoint, or a Hugging Face folder")
     parser.add_argument("--endpoint", metavar="URL", help="llm: OpenAI-compatible, up to /v1")
     parser.add_argument("--device", default="cpu", help="llm: where a folder's runs: cpu, cuda or cuda:N")
@@ -59,7 +60,12 @@ def main(args: argparse.Namespace) -> None:
         model=args.model,
     )
     made, rejected = summary["dialogues"], summary["rejected"]
-    print(f"{args.out}: {made['all']} dialogues, {rejected['all']} rejected")
+    if made["all"]:
+        print(f"{args.out}: {made['all']} dialogues, {rejected['all']} rejected")
+    elif rejected["all"]:
+        print(f"{args.out}: no dialogue: all {rejected['all']} were rejected, see rejected.tsv there")
+    else:
+        print(f"{args.out}: no dialogue: its tasks have no chat forms, or it has too few recordings to join")
     for count in (made, rejected):
         print("".join(f"  {number:7} {name}\n" for name, number in count.items() if name != "all"), end="")
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-QWEN_AUDIO = """#!/bin/bash
+QWEN_AUDIO = r"""#!/bin/bash
 echo "$*" >> "$LOG"
 echo "$1 ${LD_PRELOAD:-none}" >> preloads
 if [[ -n ${BREAK:-} && $* =~ $BREAK ]]; then echo "qwen-audio: broken" >&2; exit 1; fi
@@ -16,6 +16,7 @@ if [[ $1 == train ]]; then
     while [[ $1 != --output ]]; do shift; done
     mkdir -p "$2"; echo "seed: 1" > "$2/config.yaml"
 fi
+if [[ -n ${EMPTY:-} && "$* " =~ ^make_sft\ .*--out\ [^\ ]*($EMPTY)\  ]]; then mkdir -p "$5"; : > "$5/dialogues.jsonl"; fi
 if [[ $1 == score ]]; then cp exp/times.json seen_by_score.json; fi
 """
 DATA = """#!/bin/bash

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from shell_recipe import CONFIG, WHOLE, configure_chat, names
 
 CHAT = ["make_sft"] * 2 + ["tokenize"] * 2 + ["train", "average"] + ["make_sft"] * 2
@@ -54,6 +55,86 @@ def test_other_phrasings_of_a_task_make_other_dialogues(recipe):
     path.write_text(text.replace("'The language is {label}.'", "'It is the language {label}.'"))
     assert path.read_text() != text
     assert names(recipe.run()[2]) == CHAT + ["answer", "score"]
+
+
+def line_of(called, begin):
+    (line,) = [line for line in called if line.startswith(begin)]
+    return line + " "
+
+
+def test_a_set_without_dialogues_is_left_out_of_tuning_answers_and_scores(recipe):
+    configure_chat(recipe)
+    sets = ["--corpora", "one two"]
+    empty = "one_train|two_valid|one_test_joined|two_test"
+    status, output, called = recipe.run(*sets, EMPTY=empty)
+    assert status == 0, output
+    first, second = [line for line in called if line.startswith("make_sft ") and "_train" in line]
+    assert "--text" in first and "--text" in second
+    train = line_of(called, "train --config conf/sft.yaml")
+    assert "--train dump/tokens_sft/two_train --valid dump/tokens_sft/one_valid --output" in train
+    assert not [line for line in called if re.search(f"^tokenize dump/sft/({empty}) ", line)]
+    assert "--sets dump/sft/one_test dump/sft/two_test_joined --output" in line_of(called, "answer ")
+    scored = line_of(called, "score ")
+    assert "sft/one_test:" in scored and "sft/two_test_joined:" in scored
+    assert "sft/one_test_joined:" not in scored and "sft/two_test:" not in scored
+    assert recipe.run(*sets)[2] == []
+
+
+@pytest.mark.parametrize("empty", ["_train", "_test|_joined"])
+def test_where_no_training_or_no_test_set_has_a_dialogue_all_else_runs(recipe, empty):
+    configure_chat(recipe)
+    status, output, called = recipe.run(EMPTY=empty)
+    assert status == 0, output
+    assert names(called)[-2:] == ["decode", "score"] and "--chat" not in called[-1]
+    trained = any("sft_default" in line for line in called)
+    assert trained == ("train" not in empty)
+    assert trained != ("stage 6: the labels of no training set give a dialogue" in output)
+
+
+def make_dialogues(recipe, *folders):
+    for folder in folders:
+        (recipe.folder / folder).mkdir(parents=True)
+        (recipe.folder / folder / "dialogues.jsonl").write_text("{}\n")
+
+
+def test_dialogues_of_the_user_are_tuned_on_beside_those_made_of_the_labels(recipe):
+    configure_chat(recipe)
+    make_dialogues(recipe, "data/my_chat", "more/my_chat")
+    own = ["--sft_train", "data/my_chat more/my_chat", "--sft_valid", "data/my_chat"]
+    status, output, called = recipe.run(*own)
+    assert status == 0, output
+    tokens = "dump/tokens_sft/data_my_chat"
+    assert line_of(called, f"tokenize data/my_chat {tokens} --tokenizer exp/tokenizer")
+    train = line_of(called, "train --config conf/sft.yaml")
+    assert f"--train dump/tokens_sft/one_train {tokens} dump/tokens_sft/more_my_chat --valid" in train
+    assert f"--valid dump/tokens_sft/one_valid {tokens} --output" in train
+    (recipe.folder / "data/my_chat/dialogues.jsonl").write_text("{} \n")
+    assert names(recipe.run(*own)[2]) == ["tokenize", "train", "average", "answer", "score"]
+
+
+def test_the_chat_model_can_be_tuned_on_dialogues_of_the_user_alone(recipe):
+    configure_chat(recipe)
+    make_dialogues(recipe, "data/my_chat")
+    status, output, called = recipe.run("--make_sft", "false", "--sft_train", "data/my_chat")
+    assert status == 0, output
+    assert "--train dump/tokens_sft/data_my_chat --valid --output" in line_of(
+        called, "train --config conf/sft.yaml"
+    )
+    assert not [line for line in called if line.startswith("make_sft") and "_test" not in line]
+    assert "--chat_train --chat " in called[-1]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--sft_train", "data/nowhere"], "no dialogue in data/nowhere/dialogues.jsonl; --sft_train"),
+        (["--make_sft", "false"], "--make_sft false leaves no dialogue to fine-tune on; name some"),
+    ],
+)
+def test_what_leaves_nothing_to_tune_on_is_said_before_anything_runs(recipe, options, message):
+    configure_chat(recipe)
+    status, output, called = recipe.run(*options)
+    assert status != 0 and called == [] and message in output
 
 
 def test_without_the_fine_tuning_all_else_runs(recipe):

@@ -1,4 +1,5 @@
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -84,12 +85,29 @@ def test_an_example_without_its_audio_is_named(prepared, tasks, tmp_path):
         make_sft(prepared, tmp_path / "out", tasks)
 
 
-def test_where_all_is_rejected_the_reasons_are_written_and_named(prepared, tasks, tmp_path):
-    with pytest.raises(ValueError, match="no dialogue; .* were rejected with 'not JSON"):
-        make_sft(
-            prepared, tmp_path / "out", tasks, sources=("llm",), complete=lambda request: "No.", model="m"
-        )
+def test_where_all_is_rejected_the_reasons_are_written_and_no_text_is_added(prepared, tasks, tmp_path):
+    text = text_file(tmp_path, "What is 2 + 2?", "4")
+    llm = {"sources": ("llm",), "complete": lambda request: "No.", "model": "m", "text": text}
+    summary = make_sft(prepared, tmp_path / "out", tasks, **llm)
+    assert summary["dialogues"] == {"all": 0} and summary["rejected"]["all"] > 0
+    assert (tmp_path / "out" / "dialogues.jsonl").read_text() == ""
     assert "not JSON" in (tmp_path / "out" / "rejected.tsv").read_text()
+
+
+def test_a_set_that_gives_no_dialogue_is_told_in_a_line_that_says_why(prepared, tmp_path, capsys):
+    out = tmp_path / "out"
+    joined = ["--data", str(prepared), "--out", str(out), "--source", "joined"]
+    lengths = (prepared / "utt2num_samples").read_text().split()[::2]
+    (prepared / "utt2num_samples").write_text("".join(f"{utt} {16 * 16000}\n" for utt in lengths))
+    run("make_sft", joined)
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(str(out))]
+    assert re.fullmatch(r".*/out: no dialogue: all \d+ were rejected, see rejected.tsv there", said)
+    first = (prepared / "wav.scp").read_text().split()[0]
+    for name in ("wav.scp", "utt2num_samples", "examples.jsonl"):
+        lines = (prepared / name).read_text().splitlines(keepends=True)
+        (prepared / name).write_text("".join(line for line in lines if re.search(rf"\b{first}\b", line)))
+    run("make_sft", joined)
+    assert f"{out}: no dialogue: its tasks have no chat forms, or it has too few" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
