@@ -97,6 +97,11 @@ for folder in $sft_train $sft_valid; do
     [[ -s $folder/dialogues.jsonl ]] || die "no dialogue in $folder/dialogues.jsonl; --sft_train and --sft_valid take folders with one"
 done
 [[ $make_sft == true || -n $sft_train ]] || die "--make_sft false leaves no dialogue to fine-tune on; name some of your own with --sft_train"
+if [[ $feats_type == fbank ]]; then
+    [[ -z $word_heads && $whisper == none && ($skip_sft == true || ! -f $sft_config) ]] ||
+        log "--feats_type fbank: no chat model, no --word_heads and no --whisper, which hear audio, not features"
+    skip_sft=true word_heads='' whisper=none
+fi
 
 # The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.
 tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)${other:+|$other}

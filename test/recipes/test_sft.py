@@ -137,6 +137,16 @@ def test_what_leaves_nothing_to_tune_on_is_said_before_anything_runs(recipe, opt
     assert status != 0 and called == [] and message in output
 
 
+def test_features_switch_off_what_hears_audio_in_one_line(recipe):
+    configure_chat(recipe)
+    given = ["--feats_type", "fbank", "--word_heads", "ctc", "--whisper", "tools/backbones/none"]
+    status, output, called = recipe.run(*given)
+    assert status == 0, output
+    assert names(called) == WHOLE and "--whisper" not in called[-1].partition("--decoded")[2]
+    assert output.count("--feats_type fbank: no chat model, no --word_heads and no --whisper") == 1
+    assert "no chat model" not in recipe.run("--feats_type", "fbank", "--skip_sft", "true")[1]
+
+
 def test_without_the_fine_tuning_all_else_runs(recipe):
     configure_chat(recipe)
     assert names(recipe.run("--skip_sft", "true")[2]) == WHOLE
