@@ -23,7 +23,7 @@ class DeepSpeedEngine:
     ranks and micro-batches, however the rows fall. Checkpoints are the local engine's, so another number of
     ranks can go on.
 
-    Runs on whatever accelerator DeepSpeed finds, the CPU too, also with one rank.
+    Runs on GPUs and on the CPU, also with one rank.
     """
 
     def __init__(self, model: nn.Module, config: dict, ranks: Ranks):

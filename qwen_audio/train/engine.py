@@ -1,5 +1,7 @@
 """What happens to the weights in a step: gradients of all micro-batches and ranks, clipping, AdamW."""
 
+import os
+
 import torch
 from torch import Tensor, nn
 
@@ -77,13 +79,14 @@ class LocalEngine:
             self.optimizer.state[self.trained[name]][kind] = value.to(self.ranks.device)
 
 
-def engine_class(name: str) -> type:
-    """The engine of ``trainer: name``, ``local`` or ``deepspeed``.
+def engine_class(name: str, device: str) -> type:
+    """The engine of ``trainer: name``, ``local`` or ``deepspeed``, for training on ``device``.
 
     To be called before the ranks meet: default arguments of DeepSpeed would hold their process group for ever,
     and importing it takes seconds, so it is done only where it is asked for.
     """
     if name == "deepspeed":
+        os.environ["DS_ACCELERATOR"] = torch.device(device).type  # else it takes a GPU wherever there is one
         from qwen_audio.train.deepspeed_engine import DeepSpeedEngine
 
         return DeepSpeedEngine

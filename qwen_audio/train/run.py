@@ -48,7 +48,7 @@ def train(
     check_tokenizer(config, tokenizer)
     tasks = task_list(sets, valid)
     spoken = {int(token) for data in sets for token in data.ctc_tokens()}
-    make_engine = engine_class(config["trainer"])
+    make_engine = engine_class(config["trainer"], device)
     ranks = Ranks(device)
     if changes and ranks.rank == 0:
         print(changes, file=sys.stderr, flush=True)

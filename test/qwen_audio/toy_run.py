@@ -163,7 +163,7 @@ def toy_trainer(run_dir: Path, set_dir: Path, config: dict, dropout: float = 0.1
     valid = ValidPlan(
         [TokenSet(set_dir / "valid")], config["batch_conf"], model.num_frames, config["accum_grad"]
     )
-    make_engine = engine_class(config["trainer"])
+    make_engine = engine_class(config["trainer"], "cpu")
     return Trainer(model, plan, Collate(plan.tasks), config, run_dir, make_engine, Ranks(), valid)
 
 

@@ -1,11 +1,12 @@
 import copy
+import os
 
 import pytest
 import torch
 from torch import nn
 
 from qwen_audio.config import with_all_keys
-from qwen_audio.train.engine import LocalEngine
+from qwen_audio.train.engine import LocalEngine, engine_class
 from qwen_audio.train.ranks import Ranks
 
 # an eps of the size of the gradients makes the step depend on their scale
@@ -119,3 +120,10 @@ def test_trained_weights_are_float32_and_frozen_ones_keep_their_type():
     model.other.requires_grad_(False)
     LocalEngine(model, CONFIG, Ranks())
     assert (model.one.weight.dtype, model.other.weight.dtype) == (torch.float32, torch.bfloat16)
+
+
+def test_deepspeed_computes_where_the_run_does_whatever_other_device_there_is(monkeypatch):
+    monkeypatch.setenv("DS_ACCELERATOR", "none")
+    for device, wanted in (("cuda:1", "cuda"), ("cpu", "cpu")):
+        engine_class("deepspeed", device)
+        assert os.environ["DS_ACCELERATOR"] == wanted

@@ -85,6 +85,21 @@ def test_stage_5_averages_as_many_checkpoints_as_the_configuration_says(sft_conf
     assert compared and all(torch.equal(written[name], wanted[name]) for name in compared)
 
 
+def test_what_was_trained_over_an_llm_of_half_precision_is_written_in_float32(
+    stage5, sft_config, dialogues, tmp_path
+):
+    shape = json.loads((stage5 / "decoder/config.json").read_text())
+    (stage5 / "decoder/config.json").write_text(json.dumps({**shape, "dtype": "bfloat16"}))
+    run = tmp_path / "exp/sft_tiny"
+    train(sft_config(train_dtype="bfloat16"), [str(dialogues)], [], run, "cpu")
+    finish(run)
+    trained = load_file(checkpoints(run)[-1][1] / "model.safetensors")
+    written = load_file(run / "model.safetensors")
+    assert any(".lora_" in name for name in trained)
+    for name, tensor in trained.items():
+        assert written[name].dtype == tensor.dtype and torch.equal(written[name], tensor), name
+
+
 def test_without_validation_sets_nothing_is_validated(sft_config, dialogues, tmp_path):
     train(sft_config(), [str(dialogues)], [], tmp_path / "run", "cpu")
     assert not any(row.get("valid") for row in read_log(tmp_path / "run/train_log.jsonl"))
