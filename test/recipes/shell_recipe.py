@@ -16,7 +16,9 @@ if [[ $1 == train ]]; then
     while [[ $1 != --output ]]; do shift; done
     mkdir -p "$2"; echo "seed: 1" > "$2/config.yaml"
 fi
-if [[ -n ${EMPTY:-} && "$* " =~ ^make_sft\ .*--out\ [^\ ]*($EMPTY)\  ]]; then mkdir -p "$5"; : > "$5/dialogues.jsonl"; fi
+if [[ -n ${EMPTY:-} && "$* " =~ ^make_sft\ .*--out\ [^\ ]*($EMPTY)\  ]]; then
+    mkdir -p "$5"; : > "$5/dialogues.jsonl"
+fi
 if [[ $1 == score ]]; then cp exp/times.json seen_by_score.json; fi
 """
 DATA = """#!/bin/bash
