@@ -3,15 +3,17 @@
 | layout | told by |
 |---|---|
 | LLaMA-Factory, sharegpt | ``conversations`` of ``{"from": "human" or "gpt", "value": …}``, ``audios``, ``system`` |
-| LLaMA-Factory and ms-swift, messages | ``messages`` with texts alone, and ``audios`` |
+| LLaMA-Factory and ms-swift, messages | ``messages`` with texts alone, ``audios``, ``system`` |
+| ms-swift, query | ``query``, ``response``, ``history`` of such pairs, ``audios``, ``system`` |
 | Qwen2-Audio | parts ``{"type": "audio", "audio_url": PATH}`` |
 
-In the first two, each ``<audio>`` in a user's text stands for the next of ``audios``. In our own layout no text
+In the first three, each ``<audio>`` in a user's text stands for the next of ``audios``. In our own layout no text
 stands for anything but itself. In all of them what is null is absent: OpenAI's clients, and tables with a column a
 key, such as Parquet's, write every key that any message has with each.
 """
 
 PLACE = "<audio>"  # of both toolkits; in their files it is no text
+UNSEEN = ("images", "videos")
 SHAREGPT = {"human": "user", "gpt": "assistant"}
 
 
@@ -21,17 +23,30 @@ def own_layout(row: dict, default_id: str) -> dict:
     What is wrong with it besides the places of its audios is left to dialogue.py, which names it.
 
     Raises:
-        ValueError: if texts and ``audios`` do not fit together.
+        ValueError: if texts and ``audios`` do not fit together, or what is no file of audio is to be heard or seen.
     """
     # audios that are null tell the layout: they are none
     row = {key: value for key, value in row.items() if value is not None or key == "audios"}
+    if type(row.get("id")) is int:
+        row["id"] = str(row["id"])
     if isinstance(row.get("messages"), list):
         row["messages"] = [_without_null(message) for message in row["messages"]]
+    for key in UNSEEN:
+        if row.pop(key, None):
+            raise ValueError(f"{key} cannot be seen, only audios are heard; take this dialogue out")
     if "conversations" in row:
         row = _from_sharegpt(row)
+    elif "query" in row and "messages" not in row:
+        row = _from_query(row)
+    if "messages" in row and "system" in row:
+        row = _with_system(row)
     if "audios" in row:
         row = _with_audios(row)
     elif isinstance(row.get("messages"), list):
+        if "audio" in row and any(PLACE in str(_given(message)) for message in row["messages"]):
+            raise ValueError(
+                f"'audio' is read as a note of your own; write 'audios', a path for each {PLACE}"
+            )
         row = {**row, "messages": [_without_urls(message) for message in row["messages"]]}
     else:
         return row
@@ -42,13 +57,32 @@ def _from_sharegpt(row: dict) -> dict:
     turns = row["conversations"]
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise ValueError("conversations is no list of objects with 'from' and 'value'")
-    system = [{"role": "system", "content": row["system"]}] if row.get("system") else []
     messages = [
         {"role": SHAREGPT.get(turn.get("from"), turn.get("from")), "content": turn.get("value")}
         for turn in turns
     ]
-    rest = {key: value for key, value in row.items() if key not in ("conversations", "system")}
-    return {"audios": [], **rest, "messages": system + messages}
+    rest = {key: value for key, value in row.items() if key != "conversations"}
+    return {"audios": [], **rest, "messages": messages}
+
+
+def _from_query(row: dict) -> dict:
+    history = row.get("history", [])
+    if not isinstance(history, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 for pair in history
+    ):
+        raise ValueError("history is no list of pairs [query, response]")
+    messages = []
+    for query, response in [*history, (row["query"], row.get("response"))]:
+        messages += [{"role": "user", "content": query}, {"role": "assistant", "content": response}]
+    rest = {key: value for key, value in row.items() if key not in ("query", "response", "history")}
+    return {"audios": [], **rest, "messages": messages}
+
+
+def _with_system(row: dict) -> dict:
+    rest = {key: value for key, value in row.items() if key != "system"}
+    if row["system"] and isinstance(row["messages"], list):
+        rest["messages"] = [{"role": "system", "content": row["system"]}, *row["messages"]]
+    return rest
 
 
 def _with_audios(row: dict) -> dict:
@@ -96,6 +130,10 @@ def _without_urls(message):
     """``message`` with ``audio`` for the key ``audio_url``."""
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         return message
+    if any(isinstance(part, dict) and "input_audio" in part for part in message["content"]):
+        raise ValueError(
+            'input_audio holds the audio itself; write it to a file, and {"type": "audio", "audio": FILE} here'
+        )
     parts = [
         {"type": "audio", "audio": part["audio_url"]}
         if isinstance(part, dict) and set(part) == {"type", "audio_url"} and part["type"] == "audio"

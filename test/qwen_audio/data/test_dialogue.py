@@ -79,7 +79,7 @@ def test_a_message_tells_its_text_and_its_audios():
     "bad, message",
     [
         ("hello", "is \"hello\"; write an object with 'id' and 'messages'"),
-        (row(user(), id=3), "id is 3; write a text that is not empty"),
+        (row(user(), id=[3]), r"id is \[3\]; write a text that is not empty"),
         ({"id": "d1"}, "messages is null; write a list of objects with 'role' and 'content'"),
         (row("hi"), r"messages\[0\] is \"hi\"; write an object with 'role' and 'content'"),
         (row({**user(), "audio": "a.wav"}), r"messages\[0\]: unknown key 'audio'"),

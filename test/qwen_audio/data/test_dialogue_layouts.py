@@ -47,7 +47,11 @@ QWEN2_AUDIO = {
 }
 
 
-@pytest.mark.parametrize("row", [SHAREGPT, MESSAGES, QWEN2_AUDIO])
+QUERY = {"query": QUESTION, "response": "The first.", "system": SYSTEM, "audios": ["a.wav", "b.wav"]}
+WITH_SYSTEM = {**MESSAGES, "messages": MESSAGES["messages"][1:], "system": SYSTEM, "images": []}
+
+
+@pytest.mark.parametrize("row", [SHAREGPT, MESSAGES, WITH_SYSTEM, QUERY, QWEN2_AUDIO])
 def test_the_other_layouts_say_the_same_dialogue_as_ours(row):
     assert parse_dialogue(row, "d1") == parse_dialogue(OURS)
 
@@ -112,5 +116,47 @@ def test_in_our_own_layout_and_in_an_answer_the_place_is_a_text():
     ],
 )
 def test_a_row_whose_texts_and_audios_do_not_fit_says_how(row, message):
+    with pytest.raises(ValueError, match=message):
+        parse_dialogue(row, "d1")
+
+
+def test_earlier_turns_come_before_the_query():
+    row = {
+        "query": "And now?",
+        "response": "A cat.",
+        "history": [["<audio>What is it?", "A dog."]],
+        "audios": "a.wav",
+    }
+    found = parse_dialogue(row, "d1")
+    assert [message.text for message in found.messages] == ["What is it?", "A dog.", "And now?", "A cat."]
+    assert found.messages[0].audios == ["a.wav"] and found.about == {}
+
+
+def test_an_id_may_be_a_number():
+    assert parse_dialogue({**OURS, "id": 7}).id == "7"
+
+
+PART = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+
+
+@pytest.mark.parametrize(
+    "row, message",
+    [
+        (
+            {**MESSAGES, "images": ["x.png"]},
+            "images cannot be seen, only audios are heard; take this dialogue out",
+        ),
+        ({"messages": MESSAGES["messages"], "audio": "a.wav"}, "write 'audios', a path for each <audio>"),
+        (
+            {"messages": [{"role": "user", "content": [PART]}]},
+            "input_audio holds the audio itself; write it to a file",
+        ),
+        (
+            {"query": "Hi", "response": "Hi.", "history": ["Hello"]},
+            r"history is no list of pairs \[query, response\]",
+        ),
+    ],
+)
+def test_what_cannot_be_heard_is_refused_with_what_to_write(row, message):
     with pytest.raises(ValueError, match=message):
         parse_dialogue(row, "d1")
