@@ -1,0 +1,23 @@
+"""docs/dialogues.md: the layouts that it shows say one dialogue, and its commands are ours."""
+
+import json
+import re
+from pathlib import Path
+
+from qwen_audio.cli import commands
+from qwen_audio.data.dialogue import parse_dialogue
+
+PAGE = (Path(__file__).parents[2] / "docs/dialogues.md").read_text()
+
+
+def test_every_layout_of_the_page_is_read_as_the_same_dialogue():
+    rows = re.search(r"```json\n(.*?)```", PAGE, re.S)[1].splitlines()
+    ours, *others = [parse_dialogue(json.loads(row), "d1").messages for row in rows]
+    assert len(others) == 3
+    for messages in others:
+        assert messages[-2:] == ours
+
+
+def test_its_commands_are_there():
+    named = re.findall(r"^    qwen-audio (\w+)", PAGE, re.M)
+    assert len(named) == 4 and set(named) <= set(commands())
