@@ -43,7 +43,7 @@ def own_layout(row: dict, default_id: str) -> dict:
     if "audios" in row:
         row = _with_audios(row)
     elif isinstance(row.get("messages"), list):
-        if "audio" in row and any(PLACE in str(_given(message)) for message in row["messages"]):
+        if "audio" in row and any(PLACE in str(message) for message in row["messages"]):
             raise ValueError(
                 f"'audio' is read as a note of your own; write 'audios', a path for each {PLACE}"
             )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from qwen_audio.data.dialogue import SOURCES
 from qwen_audio.data.task_weights import check_name
-from qwen_audio.task_spec import load_tasks, task_of
+from qwen_audio.task_spec import TaskSpec, load_tasks, task_of
 
 KEY = "speed_perturb.tasks has"
 SILENT = "text"  # dialogues without audio
@@ -22,23 +22,22 @@ def speeds(options: dict, counts: Mapping[str, int]) -> dict[str, list[float]]:
     Raises:
         ValueError: for what is no task, and a task whose answers another speed makes wrong.
     """
-    found = {}
+    found, specs = {}, load_tasks() if options else {}
     for name in options.get("tasks", ()):
         covered = [task for task in counts if task == name or task.startswith(f"{name}/")]
         if not covered:
             check_name(f"{KEY} {name!r}", name, counts)
-        _check_answers(name)
+        _check_answers(name, specs)
         found |= dict.fromkeys(covered, options["factors"])
     return found
 
 
-def _check_answers(name: str) -> None:
+def _check_answers(name: str, specs: Mapping[str, TaskSpec]) -> None:
     """Raises: ValueError if answers of ``name`` are measured in the audio: times, pitches."""
-    tasks = load_tasks()
     source, _, below = name.partition("/")
     task = task_of(below if source in SOURCES else name)
-    if task in tasks:
-        spec = tasks[task]
+    if task in specs:
+        spec = specs[task]
         names = [*spec.fields, *spec.optional_fields]
         measured = {field: spec.kind(field).measures for field in names if spec.kind(field).measures}
         if measured:

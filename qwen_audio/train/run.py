@@ -47,7 +47,7 @@ def train(
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     check_tokenizer(config, tokenizer)
     tasks = task_list(sets, valid)
-    spoken = {int(token) for data in sets for token in data.ctc_tokens()}
+    ctc_tokens = {int(token) for data in sets for token in data.ctc_tokens()} if config["ctc"] else set()
     make_engine = engine_class(config["trainer"], device)
     ranks = Ranks(device)
     if changes and ranks.rank == 0:
@@ -55,12 +55,13 @@ def train(
     start, known = {}, []  # what the run starts from, and the tasks learned there
     if config["init"]:
         before = made_of(config)
-        spoken, known = spoken.union(before["ctc_tokens"]), before["tasks"]
+        ctc_tokens.update(before["ctc_tokens"] if config["ctc"] else ())
+        known = before["tasks"]
         # by one rank: it reads the whole file
         start = {"init": ranks.first(identity(config) if ranks.rank == 0 else None)}
         if ranks.rank == 0:
             print(describe(config), file=sys.stderr, flush=True)
-    ctc_tokens = sorted(spoken) if config["ctc"] else []
+    ctc_tokens = sorted(ctc_tokens)
     seed_everything(config["seed"])  # what no trained model gives begins at random
     model = build(config, tokenizer, ctc_tokens, len(tasks), DTYPES[config["train_dtype"]])
     check_frames(model, ranks.device)

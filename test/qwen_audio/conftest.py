@@ -1,5 +1,6 @@
 """Batches and whole models of tiny parts, one that is ready for inference, and sounds to give it."""
 
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -214,6 +215,18 @@ def sound_files(sounds, tmp_path_factory):
     for path, sound in zip(paths, sounds):
         soundfile.write(path, sound, SAMPLE_RATE, subtype="FLOAT")
     return paths
+
+
+@pytest.fixture(scope="session")
+def ffmpeg():
+    """Function (source, *options) that codes a file anew; the last of the options is where it is written."""
+
+    def code(source, *options):
+        command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-i", source, *options]
+        subprocess.run(command, check=True)
+        return options[-1]
+
+    return code
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -12,23 +11,11 @@ needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is n
 
 
 @pytest.fixture
-def m4a(tmp_path):
+def m4a(tmp_path, ffmpeg):
     """Two seconds of 440 Hz left and silence right, at 44.1 kHz, as AAC."""
     sine = 0.5 * np.sin(2 * np.pi * 440 * np.arange(88200) / 44100)
     soundfile.write(tmp_path / "a.wav", np.stack([sine, 0 * sine], 1), 44100)
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-loglevel",
-        "error",
-        "-i",
-        tmp_path / "a.wav",
-        "-c:a",
-        "aac",
-        tmp_path / "a.m4a",
-    ]
-    subprocess.run(command, check=True)
-    return tmp_path / "a.m4a"
+    return ffmpeg(tmp_path / "a.wav", "-c:a", "aac", tmp_path / "a.m4a")
 
 
 @needs_ffmpeg
@@ -81,9 +68,8 @@ def test_a_container_that_this_ffmpeg_does_not_know_may_be_listed(m4a, monkeypat
     "name, codec", [("a.mkv", "aac"), ("a.aac", "aac"), ("a.wma", "wmav2"), ("a.mpg", "mp2"), ("a.avi", "mp2"),
                     ("a.ts", "aac"), ("a.ac3", "ac3"), ("a.tta", "tta"), ("a.wv", "wavpack"), ("a.webm", "vorbis")]
 )  # fmt: skip
-def test_containers_of_sound_are_read(m4a, name, codec):
-    path, encode = m4a.with_name(name), ["-strict", "-2", "-c:a", codec, "-ac", "2"]
-    subprocess.run(["ffmpeg", "-nostdin", "-loglevel", "error", "-i", m4a, *encode, path], check=True)
+def test_containers_of_sound_are_read(m4a, ffmpeg, name, codec):
+    path = ffmpeg(m4a, "-strict", "-2", "-c:a", codec, "-ac", "2", m4a.with_name(name))
     assert sum(map(len, ffmpeg_blocks(str(path)))) == pytest.approx(32000, abs=3000)
 
 

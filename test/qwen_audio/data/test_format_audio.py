@@ -1,6 +1,5 @@
 import os
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -90,22 +89,10 @@ def test_unusable_audio_is_counted_and_the_rest_goes_on(corpus):
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
-def test_what_libsndfile_cannot_read_is_read_by_ffmpeg(corpus):
+def test_what_libsndfile_cannot_read_is_read_by_ffmpeg(corpus, ffmpeg):
     wave = corpus.add("a", 2.0)
-    path = corpus.files["wav.scp"]["a"]
-    command = [
-        "ffmpeg",
-        "-nostdin",
-        "-loglevel",
-        "error",
-        "-i",
-        path,
-        "-c:a",
-        "alac",
-        corpus.folder / "a.m4a",
-    ]
-    subprocess.run(command, check=True)
-    corpus.files["wav.scp"]["a"] = str(corpus.folder / "a.m4a")
+    made = ffmpeg(corpus.files["wav.scp"]["a"], "-c:a", "alac", corpus.folder / "a.m4a")
+    corpus.files["wav.scp"]["a"] = str(made)
     corpus.run()
     np.testing.assert_allclose(read_audio(corpus.table("wav.scp")["a"]), wave, atol=1e-4)
 
