@@ -30,7 +30,7 @@ def own_layout(row: dict, default_id: str) -> dict:
     if type(row.get("id")) is int:
         row["id"] = str(row["id"])
     if isinstance(row.get("messages"), list):
-        row["messages"] = [_without_null(message) for message in row["messages"]]
+        row["messages"] = [_without_urls(_without_null(message)) for message in row["messages"]]
     for key in UNSEEN:
         if row.pop(key, None):
             raise ValueError(f"{key} cannot be seen, only audios are heard; take this dialogue out")
@@ -42,14 +42,10 @@ def own_layout(row: dict, default_id: str) -> dict:
         row = _with_system(row)
     if "audios" in row:
         row = _with_audios(row)
-    elif isinstance(row.get("messages"), list):
-        if "audio" in row and any(PLACE in str(message) for message in row["messages"]):
-            raise ValueError(
-                f"'audio' is read as a note of your own; write 'audios', a path for each {PLACE}"
-            )
-        row = {**row, "messages": [_without_urls(message) for message in row["messages"]]}
-    else:
+    elif not isinstance(row.get("messages"), list):
         return row
+    elif "audio" in row and any(PLACE in str(message) for message in row["messages"]):
+        raise ValueError(f"'audio' is read as a note of your own; write 'audios', a path for each {PLACE}")
     return row if "id" in row else {"id": default_id, **row}
 
 

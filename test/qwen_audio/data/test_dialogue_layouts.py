@@ -66,6 +66,7 @@ def test_what_is_null_is_absent():
         return {"id": None, "conversations": None, "source": None, **row, "messages": messages}
 
     assert parse_dialogue(table(OURS)) == parse_dialogue(table(QWEN2_AUDIO), "d1") == parse_dialogue(OURS)
+    assert parse_dialogue({**table(QWEN2_AUDIO), "audios": None}, "d1") == parse_dialogue(OURS)
     assert parse_dialogue({**SHAREGPT, "id": None, "messages": None}, "d1") == parse_dialogue(OURS)
     with pytest.raises(ValueError, match="hold <audio> 2 times, audios 0 paths"):
         parse_dialogue({**MESSAGES, "audios": None}, "d1")
