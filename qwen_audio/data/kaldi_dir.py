@@ -202,7 +202,7 @@ class KaldiDir:
         rows += [row for _, row in found.get("examples", ())]
         for row in rows:
             task = self.tasks[row["task"]]
-            fault = _fault(row if self.seconds is None else first_seconds(row, task, self.seconds), task)
+            fault = _fault(row, task) if self.seconds is None else self._fault_within(row, task)
             if fault:
                 utterance.refused.append((row["task"], fault))
             else:
@@ -212,6 +212,14 @@ class KaldiDir:
         if self.labelled and not utterance.reason and not utterance.examples:
             unlabelled = [("", "no label: not in text or examples")]
             utterance.reason = (utterance.refused or unlabelled)[0][1]
+
+    def _fault_within(self, row: dict, task) -> str:
+        """Why what lies within the first seconds of an example cannot be used; empty if it can."""
+        kept = first_seconds(row, task, self.seconds)
+        for name in task.fields:
+            if row[name] and kept[name] == [] and task.kind(name).fault([]):
+                return f"nothing within the first {self.seconds:g} s: {name} of task {task.name}"
+        return _fault(kept, task)
 
     def _transcript(self, utt: str, found: dict) -> dict:
         """The line of ``text`` as an example; en is the language where there is no utt2lang."""

@@ -51,3 +51,19 @@ def test_a_set_to_be_scored_keeps_clip_and_words_up_to_the_limit_of_time_tokens(
     assert summary["used"] == summary["read"] == {"utterances": 1, "examples": 2}
     asr, srwt = map(json.loads, (tmp_path / "dump/examples.jsonl").read_text().splitlines())
     assert asr["text"] == "one two" and srwt["words"] == words[:1]
+
+
+def test_words_none_of_which_is_kept_are_rejected_for_that_and_segments_become_none(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(16000 * 31, 0.1), 16000)
+    late = [[30.1, 30.4, "late"]]
+    rows = [{**ENGLISH, "task": "srwt", "words": late}, {"utt": "a", "task": "sed", "segments": late}]
+    for name, text in {
+        "wav.scp": f"a {tmp_path}/a.wav\n", "utt2spk": "a a\n",
+        "examples.jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+    }.items():  # fmt: skip
+        (tmp_path / name).write_text(text)
+    prepare(tmp_path, tmp_path / "dump", TASKS, cut_longer=True)
+    assert (tmp_path / "dump/rejected.tsv").read_text() == (
+        "example\ta:srwt\tnothing within the first 30 s: words of task srwt\n"
+    )
+    assert json.loads((tmp_path / "dump/examples.jsonl").read_text())["segments"] == []
