@@ -70,7 +70,7 @@ def read_blocks(spec: str) -> Iterator[np.ndarray]:
             raise AudioError(f"truncated audio: {spec} has {frames} of {sound.frames} samples; copy it anew")
 
 
-def read_start(spec: str, frames: int = 4096) -> np.ndarray:
+def read_start(spec: str, frames: int) -> np.ndarray:
     """The first ``frames`` at most, (N,) float32, mono at the file's own rate: to tell recordings apart cheaply.
 
     Raises: as read_audio; a file that is cut off later is not noticed.

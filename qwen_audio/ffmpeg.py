@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 
-from qwen_audio.audio import SAMPLE_RATE, AudioError, read_blocks, read_header
+from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples, read_blocks, read_header, read_start
 
 BLOCK_BYTES = 1 << 20
 
@@ -59,11 +60,39 @@ def any_blocks(path: str) -> Iterator[np.ndarray]:
     Raises:
         AudioError: as read_blocks and ffmpeg_blocks.
     """
+    yield from (ffmpeg_blocks if _foreign(path) else read_blocks)(path)
+
+
+def any_audio(path: str) -> np.ndarray:
+    """The wave of any_blocks in one piece, (N,). Raises: as any_blocks."""
+    return np.concatenate([np.zeros(0, np.float32), *any_blocks(path)])
+
+
+def any_num_samples(path: str) -> int:
+    """Length of any_audio: by the header, of a file that ffmpeg reads by decoding it. Raises: as any_blocks."""
+    try:
+        return num_samples(path)
+    except AudioError:
+        if not _foreign(path):
+            raise
+    return sum(map(len, ffmpeg_blocks(path)))
+
+
+def any_start(path: str, frames: int = 4096) -> np.ndarray:
+    """As read_start; of a file that ffmpeg reads the samples are at 16 kHz. Raises: as any_blocks."""
+    try:
+        return read_start(path, frames)
+    except AudioError:
+        if not _foreign(path):
+            raise
+    with closing(ffmpeg_blocks(path)) as blocks:
+        return next(blocks, np.zeros(0, np.float32))[:frames]
+
+
+def _foreign(path: str) -> bool:
+    """Whether it is a file whose header libsndfile cannot read."""
     try:
         read_header(path)
-        read = read_blocks
     except AudioError:
-        if not os.path.isfile(path):
-            raise
-        read = ffmpeg_blocks
-    yield from read(path)
+        return os.path.isfile(path)
+    return False

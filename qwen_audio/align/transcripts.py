@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from qwen_audio.audio import SAMPLE_RATE, num_samples, read_audio
+from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples
 from qwen_audio.data.format_audio import OVERSHOOT_SECONDS
 from qwen_audio.data.kaldi_dir import KaldiDir, Utterance, join, read_table
+from qwen_audio.ffmpeg import any_audio
 from qwen_audio.tags import MAX_TIME
 
 ALIGNER = "aligner"  # key of an example that says which aligner wrote it
@@ -39,8 +40,12 @@ class Transcript:
     reason: str = ""
 
     def seconds(self) -> float:
-        """Length by the header. Raises: ValueError if audio cannot be read, or passes the last time token."""
-        whole = num_samples(self.audio) / SAMPLE_RATE
+        """Length; of what libsndfile reads by the header.
+
+        Raises:
+            ValueError: if audio cannot be read, or passes the last time token.
+        """
+        whole = _num_samples(self.audio) / SAMPLE_RATE
         if self.start is None:
             seconds = whole
         elif max(self.start, self.end) > whole + OVERSHOOT_SECONDS:
@@ -97,4 +102,11 @@ def _of_utterance(utterance: Utterance, spoken: str, only: str | None) -> Iterat
 @functools.lru_cache(maxsize=1)
 def _recording(audio: str) -> np.ndarray:
     """The recording read last is kept: its next segment mostly follows."""
-    return read_audio(audio)
+    return any_audio(audio)
+
+
+def _num_samples(audio: str) -> int:
+    try:
+        return num_samples(audio)
+    except AudioError:  # perhaps ffmpeg reads it
+        return len(_recording(audio))

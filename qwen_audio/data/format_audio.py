@@ -9,7 +9,7 @@ import soundfile
 
 from qwen_audio import arkio
 from qwen_audio.audio import SAMPLE_RATE, AudioError, read_header, to_int16
-from qwen_audio.ffmpeg import any_blocks
+from qwen_audio.ffmpeg import any_audio
 
 OVERSHOOT_SECONDS = 0.1  # segment times are rounded: an end this far behind the recording's is its end
 
@@ -55,7 +55,7 @@ class Formatted:
 def format_recording(recording: Recording, target: AudioFormat) -> list[Formatted]:
     """All utterances of a recording, which is decoded once, even if only to see that it is whole."""
     try:
-        wave = np.concatenate([np.zeros(0, np.float32), *any_blocks(recording.audio)])
+        wave = any_audio(recording.audio)
         if not np.isfinite(wave).all():
             raise AudioError(f"unreadable audio: {recording.audio} holds samples that are no numbers")
         original = _original(recording, target)

@@ -1,8 +1,9 @@
 """Prove that nothing of valid or test stands in train: no recording, and no sentence.
 
 A corpus may have 300,000 clips of one length (NSynth), so recordings are compared in steps, each for those alone
-that are alike so far: length by the header, then the first samples, then all of them. Held in memory are the
-names, and of one side a number a clip; never audio, but for two clips of the same id.
+that are alike so far: length, then the first samples, then all of them. The header tells the length, but where
+ffmpeg has to read a file: such a one is decoded for it, and again if it is alike. Held in memory are the names, and
+of one side a number a clip; never audio, but for two clips of the same id.
 """
 
 import hashlib
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples, read_audio, read_start
+from qwen_audio.audio import SAMPLE_RATE, AudioError
 from qwen_audio.data.kaldi_dir import read_examples, read_table
 from qwen_audio.data.split import audio_hash, normalise_sentence
+from qwen_audio.ffmpeg import any_audio, any_num_samples, any_start
 from qwen_audio.task_spec import load_tasks
 
 Recordings = tuple[dict[str, str], dict[str, str]]  # id -> recording; id -> speaker, for those that have one
@@ -82,7 +84,7 @@ def shared_recordings(ours: dict[str, str], theirs: dict[str, str]) -> tuple[dic
     if not (ours and theirs):  # a test set alone: nothing is read
         return {}, 0
     same = {spec: spec for spec in ours.values()}, {spec: spec for spec in theirs.values()}
-    for key in (num_samples, _start, audio_hash):
+    for key in (any_num_samples, _start, audio_hash):
         same = _on_both_sides(*same, key, unreadable)
     known = {found: spec for spec, found in same[1].items()}
     pairs = {spec: known[found] for spec, found in same[0].items()}
@@ -135,15 +137,15 @@ def _keys(specs: Iterable[str], key: Callable[[str], Hashable], unreadable: set[
 
 
 def _start(spec: str) -> bytes:
-    return hashlib.sha1(read_start(spec).tobytes()).digest()
+    return hashlib.sha1(any_start(spec).tobytes()).digest()
 
 
 def _one_recording(one: str, other: str) -> bool:
     """Whether two waves are alike but for gain, delay and coding: the peak of their cross-correlation tells."""
     try:
-        if abs(num_samples(one) - num_samples(other)) > _CODED:
+        if abs(any_num_samples(one) - any_num_samples(other)) > _CODED:
             return False
-        a, b = (_centred(read_audio(spec)[:_HEARD]) for spec in (one, other))
+        a, b = (_centred(any_audio(spec)[:_HEARD]) for spec in (one, other))
     except AudioError:
         return False
     size = 1 << (len(a) + len(b)).bit_length()

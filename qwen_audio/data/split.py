@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 
-from qwen_audio.audio import read_blocks
+from qwen_audio.ffmpeg import any_blocks
 
 SPLITS = ("train", "valid", "test")
 
@@ -31,7 +31,7 @@ def audio_hash(spec: str | Path) -> str:
         AudioError: naming what cannot be read.
     """
     digest = hashlib.sha1()
-    for block in read_blocks(str(spec)):
+    for block in any_blocks(str(spec)):
         digest.update(block.tobytes())
     return digest.hexdigest()
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from qwen_audio.audio import SAMPLE_RATE, AudioError
 from qwen_audio.chatml import END
 from qwen_audio.decoder.causal import Inputs
-from qwen_audio.ffmpeg import any_blocks
+from qwen_audio.ffmpeg import any_audio
 from qwen_audio.infer.free_text import FreeText
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.search import Hypothesis, SearchOptions
@@ -101,7 +101,4 @@ class ChatModel:
 
 def wave_of(audio: str | np.ndarray) -> np.ndarray:
     """(N,) samples at 16 kHz of a file, or the wave itself."""
-    if not isinstance(audio, str):
-        return audio
-    blocks = list(any_blocks(audio))
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    return any_audio(audio) if isinstance(audio, str) else audio

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from qwen_audio.audio import AudioError, read_audio
-from qwen_audio.ffmpeg import any_blocks, ffmpeg_blocks
+from qwen_audio.audio import AudioError, num_samples, read_audio, read_start
+from qwen_audio.ffmpeg import any_audio, any_blocks, any_num_samples, any_start, ffmpeg_blocks
 
 needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
 
@@ -96,15 +96,30 @@ def test_without_ffmpeg_the_error_says_how_to_get_it(tmp_path, monkeypatch):
 
 @needs_ffmpeg
 def test_what_libsndfile_reads_is_read_by_it_and_the_rest_by_ffmpeg(m4a):
-    wave = np.concatenate(list(any_blocks(str(m4a.with_suffix(".wav")))))
-    np.testing.assert_array_equal(wave, read_audio(str(m4a.with_suffix(".wav"))))
     np.testing.assert_array_equal(
-        np.concatenate(list(any_blocks(str(m4a)))), np.concatenate(list(ffmpeg_blocks(str(m4a))))
+        any_audio(str(m4a.with_suffix(".wav"))), read_audio(str(m4a.with_suffix(".wav")))
     )
+    np.testing.assert_array_equal(any_audio(str(m4a)), np.concatenate(list(ffmpeg_blocks(str(m4a)))))
 
 
+@needs_ffmpeg
+def test_length_and_start_are_those_of_the_wave_that_ffmpeg_decodes(m4a):
+    wave = any_audio(str(m4a))
+    assert any_num_samples(str(m4a)) == len(wave)
+    np.testing.assert_array_equal(any_start(str(m4a), 500), wave[:500])
+
+
+def test_length_and_start_of_what_libsndfile_reads_need_no_ffmpeg(tmp_path, monkeypatch):
+    monkeypatch.setattr("qwen_audio.ffmpeg.ffmpeg_blocks", None)
+    path = str(tmp_path / "a.wav")
+    soundfile.write(path, np.linspace(-1, 1, 9000), 44100)
+    assert any_num_samples(path) == num_samples(path)
+    np.testing.assert_array_equal(any_start(path, 500), read_start(path, 500))
+
+
+@pytest.mark.parametrize("read", [lambda path: next(any_blocks(path)), any_num_samples, any_start])
 @pytest.mark.parametrize("path, said", [("gone.m4a", "missing file: gone.m4a"), ("touch ran |", "pipe: ")])
-def test_what_is_no_file_never_reaches_ffmpeg(tmp_path, monkeypatch, path, said):
+def test_what_is_no_file_never_reaches_ffmpeg(tmp_path, monkeypatch, path, said, read):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(AudioError, match=said):
-        next(any_blocks(path))
+        read(path)

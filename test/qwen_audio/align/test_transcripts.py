@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
@@ -61,6 +63,15 @@ def test_a_segment_is_cut_out_of_its_recording(tmp_path):
         transcript = Transcript("u", "r", str(tmp_path / "ramp.wav"), 0.5, end, "yes", "en")
         assert (transcript.wave() * 32768 == ramp[8000:stop]).all()
         assert transcript.seconds() == (stop - 8000) / 16000
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
+def test_a_segment_is_cut_out_of_what_ffmpeg_alone_reads(tmp_path, ffmpeg):
+    ramp = np.arange(32000, dtype=np.int16)
+    soundfile.write(tmp_path / "ramp.wav", ramp, 16000)
+    path = ffmpeg(tmp_path / "ramp.wav", "-c:a", "alac", tmp_path / "ramp.m4a")
+    transcript = Transcript("u", "r", str(path), 0.5, 2.05, "yes", "en")
+    assert (transcript.wave() * 32768 == ramp[8000:]).all() and transcript.seconds() == 1.5
 
 
 @pytest.mark.parametrize(

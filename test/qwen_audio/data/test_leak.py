@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from qwen_audio.data import leak
 from qwen_audio.data.corpus_dir import Utterance, write_set
 from qwen_audio.data.leak import check_leak
 
+needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
 ENGLISH = {"task": "s2tt", "audio_lang": "es", "text_lang": "en"}
 
 
@@ -93,9 +95,10 @@ def test_a_caption_that_reads_like_a_sentence_is_none(tmp_path):
 
 
 def test_what_cannot_be_read_is_counted_and_stops_nothing(tmp_path):
-    train = data_dir(tmp_path, "train", [("a", str(tmp_path / "gone.wav"), "uno", "one")])
+    (tmp_path / "a.m4a").write_bytes(b"    ftypM4A ")
+    rows = [(utt, str(tmp_path / name), utt, utt) for utt, name in (("a", "a.m4a"), ("c", "gone.wav"))]
     held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
-    assert check_leak([train], [held])["unreadable_recordings"] == 1
+    assert check_leak([data_dir(tmp_path, "train", rows)], [held])["unreadable_recordings"] == 2
 
 
 def test_a_line_ends_at_a_newline_alone(tmp_path):
@@ -185,3 +188,39 @@ def test_clips_that_begin_alike_and_go_on_otherwise_are_no_leak(tmp_path):
     train = one_clip(tmp_path, "train", "a-x", "a", np.concatenate([np.zeros(8000), speech(1)]))
     held = one_clip(tmp_path, "test", "b-y", "b", np.concatenate([np.zeros(8000), speech(2)]))
     assert check_leak([train], [held])["held_out_recordings"] == 1
+
+
+MONO = ("-ac", "1", "-ar", "16000")
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("name, options", [("copy.m4a", ("-c", "copy")), ("copy.wav", MONO)])
+def test_a_recording_that_ffmpeg_reads_is_found_in_its_own_container_and_in_another(
+    tmp_path, ffmpeg, name, options
+):
+    soundfile.write(tmp_path / "a.wav", np.stack([speech(1, 3.0), speech(2, 3.0)], 1), 48000)
+    talk = ffmpeg(tmp_path / "a.wav", "-c:a", "aac", tmp_path / "talk.m4a")
+    copy = ffmpeg(talk, *options, tmp_path / name)
+    train = data_dir(tmp_path, "train", [("a", str(talk), "uno", "one")])
+    with pytest.raises(ValueError, match=rf"1 recording\(s\).*{name} = .*talk.m4a"):
+        check_leak([train], [data_dir(tmp_path, "test", [("b", str(copy), "dos", "two")])])
+
+
+@needs_ffmpeg
+def test_other_recordings_of_one_length_that_ffmpeg_reads_are_no_leak(tmp_path, ffmpeg):
+    sets = []
+    for name, seed in (("train", 1), ("test", 2)):
+        soundfile.write(tmp_path / f"{name}.wav", speech(seed), 16000)
+        talk = ffmpeg(tmp_path / f"{name}.wav", "-c:a", "alac", tmp_path / f"{name}.m4a")
+        sets.append([data_dir(tmp_path, name, [(name, str(talk), name, name)])])
+    counts = check_leak(*sets)
+    assert counts["held_out_recordings"] == 1 and counts["unreadable_recordings"] == 0
+
+
+@needs_ffmpeg
+def test_a_copy_that_ffmpeg_reads_is_found_by_its_id(tmp_path, ffmpeg):
+    train = one_clip(tmp_path, "train", "ann-rec7", "ann", speech(1))
+    talk = ffmpeg(tmp_path / "train-ann-rec7.wav", "-c:a", "aac", tmp_path / "talk.m4a")
+    write_set(tmp_path / "test", [Utterance("bob-rec7", "bob", str(talk), "said in test")], "own")
+    with pytest.raises(ValueError, match=r"1 recording\(s\).*talk.m4a = .*train-ann-rec7.wav"):
+        check_leak([train], [tmp_path / "test"])

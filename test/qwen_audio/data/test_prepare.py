@@ -7,7 +7,7 @@ import soundfile
 from qwen_audio.audio import SAMPLE_RATE, read_audio
 from qwen_audio.data import format_audio
 from qwen_audio.data.prepare import prepare
-from qwen_audio.ffmpeg import any_blocks
+from qwen_audio.ffmpeg import any_audio
 from qwen_audio.task_spec import load_tasks
 
 TASKS = load_tasks()
@@ -34,7 +34,7 @@ def test_a_recording_is_decoded_once_for_all_its_segments_whatever_their_order(c
     for number in range(6):
         corpus.segment(f"u{number}", f"r{1 + number % 2}", number / 10, number / 10 + 0.5)
     decoded = []
-    monkeypatch.setattr(format_audio, "any_blocks", lambda spec: decoded.append(spec) or any_blocks(spec))
+    monkeypatch.setattr(format_audio, "any_audio", lambda spec: decoded.append(spec) or any_audio(spec))
     corpus.run()
     assert decoded == [corpus.files["wav.scp"]["r1"], corpus.files["wav.scp"]["r2"]]
     assert list(corpus.table("wav.scp")) == [f"u{number}" for number in range(6)]
@@ -54,7 +54,7 @@ def test_any_number_of_processes_writes_the_same_bytes(corpus, options):
 def test_a_fault_of_a_file_is_found_before_any_audio_and_leaves_nothing(corpus, monkeypatch):
     corpus.add("a")
     (corpus.data / "examples.jsonl").write_text('{"utt": "a", "task": "sce"}\n')
-    monkeypatch.setattr(format_audio, "any_blocks", None)
+    monkeypatch.setattr(format_audio, "any_audio", None)
     with pytest.raises(ValueError, match="examples.jsonl:1: unknown task 'sce'"):
         corpus.run()
     assert not corpus.target.exists() and corpus.leftovers() == []
