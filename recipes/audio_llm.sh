@@ -17,12 +17,12 @@
 #   5  average the checkpoints               exp/pretrain_TAG/model.safetensors, config.yaml
 #   6  fine-tuning for chat (conf/sft.yaml)  dump/sft/SET/, dump/tokens_sft/SET/, exp/sft_TAG/
 #   7  decode the test sets                  exp/pretrain_TAG/decode/SET/, exp/sft_TAG/decode/SET/
-#   8  score                                 RESULTS.md, results.json
+#   8  score                                 RESULTS.md, results.json; of another tag than default in results_TAG/
 #   9  pack for ESPnet (--skip_packing false) exp/pretrain_TAG/packed/model.tar, exp/sft_TAG/packed/model.tar
 # Where --train_args give another decoder, or a model to start from, stage 2 writes exp/tokenizer_NAME/ and
 # dump/tokens_NAME/SET/ for it.
 # Before anything else the Python environment is made (tools/setup.sh), and the backbones that the training
-# config names as tools/backbones/NAME. Seconds of each stage: exp/times.json.
+# config names as tools/backbones/NAME. Seconds of each stage: exp/times_TAG.json.
 # shellcheck disable=SC2013,SC2046,SC2086  # names of sets and files have no blanks; arguments are to be split
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -55,6 +55,7 @@ sft_valid=             # likewise, to validate on
 make_sft=true          # false: fine-tune on --sft_train alone, and on no dialogues made of the labels
 make_sft_args=         # further arguments of `qwen-audio make_sft`, such as "--langs en"
 sft_args=              # further arguments of `qwen-audio train` in stage 6
+sft_tag=               # name of the chat model, exp/sft_TAG; empty: the tag, --sft_train, --make_sft false and --sft_args
 answer_args=           # further arguments of `qwen-audio answer`
 tag=                   # name of the model, exp/pretrain_TAG; empty: from the config and --train_args
 ngpu=                  # GPUs to train on, and to decode a test set on each; 0: CPU; empty: 1 where torch can use one
@@ -84,9 +85,11 @@ config=${pretrain_config:-$default_config}
 ngpu=${ngpu:-$(usable_gpus)}
 ((ngpu)) && device=cuda place='--device cuda --dtype auto' || device=cpu place='--device cpu'
 name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
-tag=${tag:-${name:-default}$(tr -cs 'A-Za-z0-9.' _ <<< " $train_args" | sed 's/_$//')}
+tag=${tag:-${name:-default}$(as_name "$train_args")}
 other=$([[ -z $train_args || -n $eval_model ]] || other_tokenizer "$config" $train_args) own=${other:+_${other##*/}}
-feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own stats=$expdir/stats_$tag model=$expdir/pretrain_$tag results=.
+feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own stats=$expdir/stats_$tag model=$expdir/pretrain_$tag
+[[ $make_sft == true ]] && own_alone='' || own_alone=alone
+chat=$expdir/sft_${sft_tag:-$tag$(as_name "$own_alone $sft_train $sft_args")}
 . "$root/recipes/ablate.sh"
 ((num_nodes == 1 || stage == 4 && stop_stage == 4)) ||
     die "--num_nodes $num_nodes is for --stage 4 --stop_stage 4; run the stages before and after on one machine, without it"
@@ -104,10 +107,12 @@ if [[ $feats_type == fbank ]]; then
 fi
 
 # The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.
-tokenizer_part=$(config_json "$config" decoder decoder_conf tokenizer_conf)${other:+|$other}
+tokenizer_part=$(config_json "$config" decoder decoder_conf init tokenizer_conf)${other:+|$other}
+start=$(config_json "$config" init $train_args | sed -n 's/.*"init": "\([^"]*\)".*/\1/p')  # the model training starts from
 [[ -z $without ]] || leave_out
 weights=$model made=$model/.done5 tokenizer=$expdir/tokenizer$own
 [[ -z $eval_model ]] || take_model
+name_results
 whole=$(config_json "$config")
 named=$([[ -n $eval_model ]] || config_json "$config" $train_args)  # a trained folder holds its own
 for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$named $whisper $word_heads" | sort -u); do
@@ -142,7 +147,7 @@ for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do
     fi
 done
 
-if [[ -z $eval_model ]] && begin 2 "$tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}"); then
+if [[ -z $eval_model ]] && begin 2 "$tokenizer" "tokenizer" "$tokenizer_part" $(done_files 1 "$feats" "${train[@]}") $(start_tokenizer); then
     qwen-audio tokenizer --config "$config" --train "${train[@]/#/$feats/}" $train_args --out "$tokenizer"
     finish
 fi
@@ -163,7 +168,7 @@ if begin 3 "$stats" "statistics" "$whole|$train_args" $tokenized; then
     finish
 fi
 
-if begin 4 "$model" "pre-training of $model" "$whole|$train_args" $tokenized; then
+if begin 4 "$model" "pre-training of $model" "$whole|$train_args$(stamp "$start")" $tokenized; then
     LD_PRELOAD=$allocator $(launch train) --config "$config" --train "${train[@]/#/$tokens/}" --valid "${valid[@]/#/$tokens/}" \
         --output "$model" --ngpu "$ngpu" $train_args
     finish
@@ -190,7 +195,7 @@ if ((!${#test[@]})); then
 fi
 undecoded=() longest=$(task_json max_new_tokens)
 for set in "${test[@]}"; do
-    if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(eval_stamp)|$longest" "$made" "$tokens/$set/.done2" $inference_config; then
+    if begin 7 "$model/decode/$set" "decode $set" "$inference_args$(stamp "$eval_model")|$longest" "$made" "$tokens/$set/.done2" $inference_config; then
         undecoded+=("$tokens/$set")
         put_off
     fi
@@ -212,7 +217,7 @@ has_chat=$([[ $skip_sft == true || ! -f $chat/.done6 || -z ${chat_train[*]} || -
 
 if begin 8 "$model" "score" "$whisper|$(task_json metrics baseline)|${SPICE_JARS:-}|$(command -v java || true)" $(done_files 7 "$model/decode" "${test[@]}" ${word_heads:+.}) $(chat_done_files) $(done_files 1 "$feats" "${train[@]}" "${test[@]}"); then
     [[ $whisper != tools/* ]] || whisper=$root/$whisper
-    qwen-audio score --results "$results" ${train:+--train "${train[@]/#/$feats/}"} --about "$expdir/times.json" --made_by "$(made_by)" \
+    qwen-audio score --results "${results:-.}" ${train:+--train "${train[@]/#/$feats/}"} --about "$times" --made_by "$(made_by)" \
         --decoded $decoded --tasks $tasks \
         $([[ -z $has_chat ]] || chat_scores) $([[ $whisper == none ]] || echo --whisper "$whisper" --num_threads "$nj" --device "$device")
     finish

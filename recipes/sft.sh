@@ -4,7 +4,7 @@
 # recordings a dialogue), dump/tokens_sft/SET (tokens_sft_NAME as in stage 2). The model: exp/sft_TAG, and the dialogues
 # it answered in exp/sft_TAG/decode/SET. A set whose labels give no dialogue is left out of all this.
 
-sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft$own chat=$expdir/sft_$tag
+sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft$own
 chat_train=() chat_valid=()  # sets under $sft_tokens
 
 fine_tune() {

@@ -112,7 +112,7 @@ mark() {  # mark KEY MARKER SECONDS
     remember "$called"
 }
 
-count_seconds() {  # adds to the stage of begin; what stands in times.json goes into RESULTS.md
+count_seconds() {  # adds to the stage of begin; what stands in $times goes into RESULTS.md
     local n hash='' total=0 list=''
     seconds[$number]=$((${seconds[$number]:-0} + $1))
     for n in $(printf '%s\n' "${!seconds[@]}" | sort -n); do
@@ -121,7 +121,7 @@ count_seconds() {  # adds to the stage of begin; what stands in times.json goes 
     [[ ! -f $weights/config.yaml ]] || hash=$(sha256sum < "$weights/config.yaml" | cut -c 1-12)
     mkdir -p "$expdir"
     printf '{"model": "%s", "config_hash": "%s", "seconds": %s%s}\n' \
-        "${model##*/}" "$hash" "$total" "$list" > "$expdir/times.json"
+        "${model##*/}" "$hash" "$total" "$list" > "$times"
 }
 
 remember() { [[ $commands == *"$1"$'\n'* ]] || commands+=$1$'\n'; }
@@ -130,22 +130,45 @@ made_by() { remember "$called"; sed '/./!d' <<< "$commands" | paste -sd '|' | se
 
 trap '[[ -z $running ]] || log "stage $running: $title: broken off after $((SECONDS - since)) s; the same command goes on here"' EXIT
 
+as_name() { tr -cs 'A-Za-z0-9.' _ <<< " $*" | sed 's/_$//'; }  # as_name WORD...: _WORD_WORD; nothing of nothing
+
+name_results() {  # sets $times and $results, a prefix of paths: every model has its own, those called default this folder
+    local name=${chat##*/sft_}
+    [[ -z $eval_model ]] || { name=${model##*/}; name=${name#pretrain_}; }
+    times=$expdir/times_$name${without:+_no_$without}.json results=''
+    [[ $name == default ]] || results=results_$name/
+    [[ -z $without ]] || results+=without_$without/
+}
+
 take_model() {  # of --eval_model: what decoding reads; what it writes stands under $expdir all the same
-    local file
+    local file path set
     [[ -z $ablate$without ]] || die "--eval_model trains nothing: leave out --ablate and --without"
     for file in config.yaml run.json model.safetensors tokenizer; do
         [[ -e $eval_model/$file ]] ||
             die "--eval_model $eval_model has no $file; give a folder that stage 5 or \`qwen-audio import\` wrote"
     done
-    model=$(basename "$(realpath "$eval_model")")
-    [[ $model == pretrain_* || $model == sft_* ]] || model=pretrain_$model
+    path=$(realpath "$eval_model")
+    model=${path##*/}
+    if [[ $model != pretrain_* && $model != sft_* ]]; then
+        model=pretrain_$model
+    elif [[ ${path%/*} != "$(realpath -m "$expdir")" ]]; then  # recipes call their models alike
+        path=${path%/*/*}
+        model=${model%%_*}_${path##*/}_${model#*_}
+    fi
     model=$expdir/$model
     weights=$eval_model made=$eval_model/run.json tokenizer=$eval_model/tokenizer
     tokens=$dumpdir/tokens_${model##*/} config=$eval_model/config.yaml
     skip_train=true skip_sft=true
+    [[ -n $test_sets ]] || return 0
+    for set in $test_sets; do [[ -d data/$set ]] || return 0; done
+    corpora=''  # nothing is fetched for sets that are there
 }
 
-eval_stamp() { [[ -z $eval_model ]] || stat -L -c '|%n %s %Y' "$eval_model/model.safetensors"; }
+start_tokenizer() {  # the files that the tokenizer is copied from, where training starts from a model
+    [[ -z $start ]] || find "$start/tokenizer" -type f 2>/dev/null | sort || true
+}
+
+stamp() { [[ -z $1 ]] || stat -L -c '|%n %s %Y' "$1/model.safetensors" 2>/dev/null || true; }  # stamp MODEL
 
 read_sets() {  # sets the arrays train, valid and test
     train=(${train_set:-$(corpus_sets train)})
@@ -211,7 +234,7 @@ other_tokenizer() { ask tokenizer "$@"; }  # other_tokenizer CONFIG ARGUMENT...:
 task_json() { ask tasks "$root/recipes/tasks" "$tasks" "$@"; }  # task_json KEY...: these keys of the recipe's task files
 
 pack() {  # pack MODEL FOLDER FILE: the model for ESPnet's `unpack`, made where FILE says so, into FOLDER/packed
-    if begin 9 "$2/packed" "pack $1" "$(eval_stamp)" "$3"; then
+    if begin 9 "$2/packed" "pack $1" "$(stamp "$eval_model")" "$3"; then
         qwen-audio export "$1" "$2/packed" --to espnet
         finish
     fi

@@ -19,7 +19,10 @@ fi
 if [[ -n ${EMPTY:-} && "$* " =~ ^make_sft\ .*--out\ [^\ ]*($EMPTY)\  ]]; then
     mkdir -p "$5"; : > "$5/dialogues.jsonl"
 fi
-if [[ $1 == score ]]; then cat exp/times.json > seen_by_score.json; fi
+if [[ $1 == score ]]; then
+    while [[ $1 != --about ]]; do shift; done
+    cat "$2" > seen_by_score.json
+fi
 """
 DATA = """#!/bin/bash
 echo "data $*" >> "$LOG"

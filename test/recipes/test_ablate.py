@@ -35,7 +35,7 @@ def test_an_ablation_trains_decodes_and_scores_again_without_the_task_and_report
     assert rest[0] == tokens
     assert rest[4].startswith("train --config exp/no_srwt.yaml --train dump/tokens_no_srwt/one_train --valid")
     assert "--output exp/pretrain_default_no_srwt " in rest[4]
-    assert rest[7].startswith("score --results without_srwt ")
+    assert rest[7].startswith("score --results without_srwt/ ")
     assert rest[8] == "report results.json --without_srwt without_srwt/results.json --output without_srwt"
 
 

@@ -4,13 +4,16 @@ import pytest
 from shell_recipe import names
 
 
-@pytest.fixture
-def trained(tmp_path):
-    folder = tmp_path / "elsewhere/big"
+def model_in(folder):
     (folder / "tokenizer").mkdir(parents=True)
     for name in ("config.yaml", "run.json", "model.safetensors", "tokenizer/tokenizer.json"):
         (folder / name).write_text("decoder: transformer\n")
     return folder
+
+
+@pytest.fixture
+def trained(tmp_path):
+    return model_in(tmp_path / "elsewhere/big")
 
 
 EVALUATION = ["config", "data", "prepare", "tokenize", "decode", "score"]
@@ -24,6 +27,7 @@ def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(re
     assert called[3] == f"tokenize dump/raw/one_test {tokens} --tokenizer {trained}/tokenizer"
     assert called[4].startswith(f"decode --model {trained} --sets {tokens} --output {decoded} ")
     assert "--train" not in called[5] and f"--decoded {decoded}/one_test:dump/raw/one_test" in called[5]
+    assert called[5].startswith("score --results results_big/ ")
     assert recipe.run("--eval_model", str(trained))[2] == []
     (trained / "model.safetensors").write_text("other weights\n")
     assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]
@@ -34,6 +38,21 @@ def test_with_a_trained_model_the_test_sets_of_a_corpus_are_read_alone(recipe, t
     read = "data --corpus_name one --preset default --downloads downloads"
     assert recipe.run(*evaluation)[2][1] == f"{read} --test_only true"
     assert recipe.run("--stop_stage", "0")[2][1] == read
+
+
+@pytest.mark.parametrize(
+    "model, name, results",
+    [
+        ("elsewhere/exp/pretrain_default", "pretrain_elsewhere_default", "results_elsewhere_default/"),
+        ("elsewhere/exp/sft_default", "sft_elsewhere_default", "results_sft_elsewhere_default/"),
+        ("egs/own/exp/pretrain_low_lr", "pretrain_low_lr", "results_low_lr/"),
+    ],
+)
+def test_the_model_of_another_recipe_leaves_this_ones_alone(recipe, tmp_path, model, name, results):
+    trained = model_in(tmp_path / model)
+    scored = recipe.run("--eval_model", str(trained))[2][-1]
+    assert scored.startswith(f"score --results {results} --about exp/times_{results[8:-1]}.json ")
+    assert f"--decoded exp/{name}/decode/one_test:dump/raw/one_test" in scored
 
 
 def test_sets_that_were_prepared_whole_serve_a_trained_model_as_well(recipe, trained):
@@ -51,7 +70,7 @@ def test_longer_clips_are_cut_in_test_sets_alone(recipe):
 def test_a_trained_model_needs_no_more_than_the_users_test_set(recipe, trained):
     (recipe.folder / "data/mine").mkdir(parents=True)
     (recipe.folder / "data/mine/wav.scp").write_text("a a.flac\n")
-    own = ["--corpora", "", "--test_sets", "mine", "--eval_model", str(trained)]
+    own = ["--test_sets", "mine", "--eval_model", str(trained)]
     status, output, called = recipe.run(*own)
     assert status == 0, output
     assert names(called) == [name for name in EVALUATION if name != "data"]

@@ -47,6 +47,28 @@ def test_the_fine_tuning_follows_its_config_and_the_pre_trained_model_alone(reci
     assert names(recipe.run("--stop_stage", "6")[2]) == ["stats", "train", "average", "train", "average"]
 
 
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        (["--sft_train", "data/my_chat"], "default_data_my_chat"),
+        (["--sft_train", "data/my_chat", "--make_sft", "false"], "default_alone_data_my_chat"),
+        (["--sft_args", "--override seed=3"], "default_override_seed_3"),
+        (["--sft_train", "data/my_chat", "--sft_tag", "mine"], "mine"),
+    ],
+)
+def test_a_chat_model_of_other_dialogues_stands_beside_the_first(recipe, options, name):
+    configure_chat(recipe)
+    (recipe.folder / "data/my_chat").mkdir(parents=True)
+    (recipe.folder / "data/my_chat/dialogues.jsonl").write_text("{}\n")
+    recipe.run()
+    status, output, called = recipe.run("--stage", "6", *options)
+    assert status == 0, output
+    (train,) = [line for line in called if line.startswith("train ")]
+    assert "--init exp/pretrain_default --train" in train and f"--output exp/sft_{name} " in train
+    assert called[-1].startswith(f"score --results results_{name}/ ")
+    assert set(names(recipe.run()[2])) <= {"score"}  # the first is still there
+
+
 def test_other_phrasings_of_a_task_make_other_dialogues(recipe):
     configure_chat(recipe)
     recipe.run()

@@ -1,7 +1,9 @@
 """What ``--tag``, ``--pretrain_config`` and ``--train_args`` of recipes/audio_llm.sh change."""
 
+import json
+
 import pytest
-from shell_recipe import WHOLE, names
+from shell_recipe import CONFIG, WHOLE, names
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,26 @@ def test_another_tag_trains_without_preparing_again(recipe):
     assert recipe.run()[2] == []
 
 
+@pytest.mark.parametrize(
+    "args, results",
+    [
+        ([], "."),
+        (["--train_args", "--override seed=3", "--tag", "default"], "."),
+        (["--tag", "mine"], "results_mine/"),
+        (["--preset", "full"], "results_full/"),
+        (["--tag", "mine", "--without", "srwt", "--tasks", "asr srwt"], "results_mine/without_srwt/"),
+    ],
+)
+def test_every_model_has_results_and_times_of_its_own(recipe, args, results):
+    recipe.run()
+    (recipe.folder / "exp/pretrain_default/.done8").unlink()
+    status, output, called = recipe.run(*args)
+    assert status == 0, output
+    assert called[-1].startswith(f"score --results {results} ")
+    model = json.loads((recipe.folder / "seen_by_score.json").read_text())["model"]
+    assert f"--about exp/times_{model.removeprefix('pretrain_')}.json " in called[-1]
+
+
 QWEN = [
     "--train_args",
     "--override decoder=hf_causal_lm decoder_conf.model=Qwen/Qwen2.5-0.5B",
@@ -51,6 +73,21 @@ def test_another_decoder_by_arguments_gets_a_tokenizer_and_tokens_of_its_own(rec
     assert f"train --config conf/pretrain.yaml --train {tokens} " in called[5]
     assert recipe.run(*QWEN)[2] == []
     assert names(recipe.run()[2]) == []  # and what was made without it still stands
+
+
+def test_a_model_to_start_from_that_changed_makes_its_tokenizer_and_the_training_anew(recipe):
+    start = recipe.folder / "exp/pretrain_start"
+    (start / "tokenizer").mkdir(parents=True)
+    (start / "tokenizer/tokenizer.json").write_text("{}")
+    (start / "model.safetensors").write_text("weights")
+    recipe.run()
+    (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "init: exp/pretrain_start\n")
+    assert names(recipe.run()[2]) == ["tokenizer", *WHOLE[-5:]]
+    assert recipe.run()[2] == []
+    (start / "tokenizer/tokenizer.json").write_text("{ }")
+    assert names(recipe.run()[2]) == ["tokenizer"]
+    (start / "model.safetensors").write_text("other weights")
+    assert names(recipe.run()[2]) == ["train", "average", "decode", "score"]
 
 
 def test_arguments_are_checked_with_the_config_before_any_data_are_fetched(recipe):
