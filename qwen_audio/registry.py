@@ -65,13 +65,22 @@ def component_class(slot: str, name: str) -> type:
         if str(name) not in found:
             raise ValueError(f"{slot}: unknown component {name!r}{nearest(name, [*SLOTS[slot], *found])}")
         target = found[str(name)].value
+    return import_named(f"{slot}: {name!r}", target, "module:Class")
+
+
+def import_named(what: str, target: str, form: str):
+    """What ``target``, such as ``module:Class``, names.
+
+    Raises:
+        ValueError: beginning with ``what``: there is no such module, or nothing of that name in it; write ``form``.
+    """
     try:
-        return EntryPoint(str(name), target, slot).load()
+        return EntryPoint("", target, "").load()
     except ModuleNotFoundError as error:
         mend = "install its package, or put its folder on PYTHONPATH"
-        raise ValueError(f"{slot}: {name!r} cannot be imported ({error}); {mend}") from error
+        raise ValueError(f"{what} cannot be imported ({error}); {mend}") from error
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"{slot}: {name!r} cannot be imported ({error}); write module:Class") from error
+        raise ValueError(f"{what} cannot be imported ({error}); write {form}") from error
 
 
 def check_options(slot: str, name: str, options: dict, given: set[str] = frozenset()) -> None:
@@ -85,14 +94,15 @@ def check_options(slot: str, name: str, options: dict, given: set[str] = frozens
             of an option that it does not know and the nearest valid one, or the key that is missing.
     """
     component = component_class(slot, name)
+    parameters = inspect.signature(component).parameters.values()
+    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    wanted = METHODS[slot] + (("add_lora",) if slot == "decoder" and "lora" in named else ())
     abstract = getattr(component, "__abstractmethods__", ())
-    lacking = [method for method in METHODS[slot] if not hasattr(component, method) or method in abstract]
+    lacking = [method for method in wanted if not hasattr(component, method) or method in abstract]
     if lacking:
         raise ValueError(
             f"{slot}: {name} has no {', '.join(lacking)}; docs/components.md says what they answer"
         )
-    parameters = inspect.signature(component).parameters.values()
-    named = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     valid, open_ended = named - given, any(p.kind is p.VAR_KEYWORD for p in parameters)
     takes_given = slot != "timestamp_head" or hasattr(component, "forward")
     if takes_given and not open_ended and not given <= named:

@@ -51,7 +51,7 @@ class Whisper(CausalDecoder):
         if new_tokens:
             self.new_rows = torch.nn.Parameter(initial_rows(self.base_rows(), new_tokens))
         if lora is not None:
-            add_lora(self.lm, lora)
+            self.add_lora(lora)
         self.register_buffer("suppress", torch.tensor(suppress or [], dtype=torch.long), persistent=False)
         heads = torch.zeros(config.decoder_layers, config.decoder_attention_heads, dtype=torch.bool)
         heads[config.decoder_layers // 2 :] = True
@@ -59,6 +59,10 @@ class Whisper(CausalDecoder):
             heads[:] = False
             heads[tuple(torch.tensor(published).T)] = True
         self.register_buffer("alignment", heads)  # stored with the weights: config.json does not name them
+
+    def add_lora(self, options: dict) -> None:
+        """Freeze the decoder and put LoRA matrices into it; also after its weights came from a trained model."""
+        add_lora(self.lm, options)
 
     def base_rows(self) -> Tensor:
         return self.lm.embed_tokens.weight[: self.base_size]

@@ -29,8 +29,7 @@ def build_from(
 
     Its LoRA matrices are merged into its LLM first; where ``config`` asks for LoRA, new ones are added. A slot with
     another component than the folder's starts anew. Arguments as of ``build_model``; the tokenizer is the folder's
-    (qwen_audio/data/run_tokenizer.py checks that). Frozen weights that keep their type stay pages of the folder's
-    file, which all processes of a machine share.
+    (qwen_audio/data/run_tokenizer.py checks that). Frozen weights that keep their type stay pages of its file.
 
     Raises:
         ValueError: if a component's tensors are missing, left over or of another shape.

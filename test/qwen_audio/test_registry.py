@@ -22,6 +22,9 @@ def package(tmp_path, monkeypatch):
         "    words = words_of = align = None\n"
         "class TrainedHead(Head):\n"
         "    forward = None\n"
+        "class Decoder:\n"
+        "    forward = base_rows = body = embed = logits = join = None\n"
+        "    def __init__(self, base_size, new_tokens, lora=None): ...\n"
     )
     info = tmp_path / "their-1.0.dist-info"
     info.mkdir()
@@ -96,6 +99,11 @@ def test_a_class_that_cannot_be_imported_is_named_with_reason_and_mend(package, 
 def test_methods_that_a_component_lacks_are_named(slot, name, lacking):
     with pytest.raises(ValueError, match=f"{slot}: {name} has no {lacking}; docs/components.md says"):
         check_options(slot, name, {}, {"input_size"})
+
+
+def test_a_decoder_that_takes_lora_must_be_able_to_add_it_later(package):
+    with pytest.raises(ValueError, match="decoder: their:Decoder has no add_lora; docs/components.md says"):
+        check_options("decoder", "their:Decoder", {}, {"base_size", "new_tokens"})
 
 
 def test_a_component_must_take_what_the_model_gives(package):

@@ -123,6 +123,18 @@ def test_lora_trains_its_own_weights_and_the_new_rows_alone(whole_whisper, their
     assert all(".lora_" in name or name == "new_rows" for name in moved)
 
 
+def test_lora_can_be_added_when_the_weights_are_in(whole_whisper, theirs):
+    size = theirs.config.vocab_size
+    built, added = (
+        Whisper(size, NEW, str(whole_whisper), lora={"r": 2}),
+        Whisper(size, NEW, str(whole_whisper)),
+    )
+    added.add_lora({"r": 2})
+    assert [(n, p.shape, p.requires_grad) for n, p in added.named_parameters()] == [
+        (n, p.shape, p.requires_grad) for n, p in built.named_parameters()
+    ]
+
+
 def test_it_trains_by_the_yaml_of_any_model(whole_whisper, tmp_path, make_batch):
     """A few steps on one batch; encoder and decoder of the model both move."""
     from qwen_audio.build import build_model
