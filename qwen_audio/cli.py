@@ -77,7 +77,9 @@ def what_is_full(error: RuntimeError) -> str:
 def way_out(name: str, args: argparse.Namespace) -> str:
     """What makes command ``name`` take less of a GPU's memory."""
     at_once = {
-        "train": "raise accum_grad, which computes the same batch in more parts, or lower batch_conf",
+        # what a run under way may change: see FREE_KEYS of qwen_audio/train/defaults.py
+        "train": "write into the configuration a larger split_parts, which computes the same batch in more pieces,"
+        " decoder_conf.gradient_checkpointing: true, or, for several GPUs, trainer: deepspeed; the run goes on",
         "decode": "lower batch_conf.max_seconds in the inference configuration",
         "answer": "lower --batch_size",
         "score": "lower --batch_size",

@@ -17,7 +17,7 @@ OR_NULL = {  # keys that may be null, and what they take else
     "batch_conf.max_seconds": float, "batch_conf.max_examples": float, "batch_conf.window": int,
 }  # fmt: skip
 FROM_ONE = (  # other numbers are from 0 on
-    "accum_grad", "num_threads", "batch_conf.window", "log_steps", "valid_steps", "checkpoint_steps",
+    "accum_grad", "split_parts", "num_threads", "batch_conf.window", "log_steps", "valid_steps", "checkpoint_steps",
     "keep_checkpoints", "average_checkpoints", "max_bad_steps", "tokenizer_conf.pieces",
 )  # fmt: skip
 

@@ -124,23 +124,33 @@ def check_features(sets: Sequence[TokenSet], channels: int, speed_perturb: dict)
 
 
 class StepData(Dataset):
-    """What one rank needs for an item: the batch of each part (None where it has no row), or an error.
+    """What one rank needs for an item: the batch of each piece of a part (None where it has no row), or an error.
 
     A batch is what ``collate`` gives, and ``longest``: the decoder positions of its longest row. The plan knows them,
     so that no model has to wait for its device to say them.
+
+    Args:
+        split_parts: pieces that the rank's share of a part is cut into, neighbours in length together.
     """
 
     def __init__(
-        self, plan: BatchPlan, valid: ValidPlan | None, collate: Collate, rank: int = 0, world: int = 1
+        self,
+        plan: BatchPlan,
+        valid: ValidPlan | None,
+        collate: Collate,
+        rank: int = 0,
+        world: int = 1,
+        split_parts: int = 1,
     ):
         self.plans = {"train": plan, "valid": valid}
-        self.collate, self.rank, self.world = collate, rank, world
+        self.collate, self.rank, self.world, self.split_parts = collate, rank, world, split_parts
 
     def __getitem__(self, item: Item) -> list[Batch | None] | Exception:
         try:
             plan = self.plans[item[0]]
-            parts = [share(part, self.rank, self.world) for part in plan.batch(item[1])]
-            return [self._batch(plan, part) if len(part) else None for part in parts]
+            shares = [share(part, self.rank, self.world) for part in plan.batch(item[1])]
+            pieces = [piece for mine in shares for piece in np.array_split(mine, self.split_parts)]
+            return [self._batch(plan, piece) if len(piece) else None for piece in pieces]
         except (ValueError, OSError) as error:  # a worker's traceback would hide the one line that matters
             return error
 

@@ -1,5 +1,7 @@
 """Values of the training keys that a config leaves out, and which keys may change when a run goes on."""
 
+import copy
+
 TRAIN_DEFAULTS: dict = {
     "init": None,  # folder of a trained model to start from; its components are those the config does not name
     "optim": "adamw",
@@ -11,7 +13,8 @@ TRAIN_DEFAULTS: dict = {
     "phases": [],
     "train_dtype": "float32",
     "grad_clip": 1.0,  # table 6; 0 or null clips nothing
-    "accum_grad": 1,
+    "accum_grad": 1,  # parts of a batch, each of rows of one length; decides which rows a batch holds
+    "split_parts": 1,  # pieces that each process computes its share of a part in, for memory alone
     "seed": 0,
     "num_threads": None,  # torch's threads per process; None leaves OMP_NUM_THREADS to decide
     "num_workers": 2,  # processes that read audio ahead; 0 reads in the training process
@@ -30,7 +33,8 @@ TRAIN_DEFAULTS: dict = {
     "deepspeed_conf": {},
 }
 
-# Keys that change neither weights nor data: a run may go on with other values of them.
+# Keys that change neither data nor objective: a run may go on with other values of them. Those of the second group
+# are for memory; they round otherwise, and other pieces draw other random numbers (dropout, SpecAugment).
 FREE_KEYS = (
     "num_threads",
     "num_workers",
@@ -41,4 +45,17 @@ FREE_KEYS = (
     "average_checkpoints",
     "max_bad_steps",
     "tensorboard",
+    "split_parts",
+    "trainer",
+    "deepspeed_conf.zero_optimization",
+    "decoder_conf.gradient_checkpointing",
 )
+
+
+def without_free(config: dict) -> dict:
+    """``config`` without FREE_KEYS: all that decides what is learned."""
+    kept = copy.deepcopy(config)
+    for key in FREE_KEYS:
+        outer, _, inner = key.rpartition(".")
+        (kept.get(outer, {}) if outer else kept).pop(inner, None)
+    return kept

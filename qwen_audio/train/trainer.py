@@ -17,7 +17,7 @@ from qwen_audio.data.collate import Batch, Collate, Item, StepData, check_sets, 
 from qwen_audio.data.permutation import key
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.train import checkpoint
-from qwen_audio.train.defaults import FREE_KEYS
+from qwen_audio.train.defaults import without_free
 from qwen_audio.train.log import TrainLog
 from qwen_audio.train.meter import Meter
 from qwen_audio.train.optim import learning_rate
@@ -88,7 +88,14 @@ class Trainer:
             f" {self.ranks.device.type}, {self.config['train_dtype']}, {torch.get_num_threads()} thread(s),"
             f" from step {start}"
         )
-        data = StepData(self.plan, self.valid, self.collate, self.ranks.rank, self.ranks.world)
+        data = StepData(
+            self.plan,
+            self.valid,
+            self.collate,
+            self.ranks.rank,
+            self.ranks.world,
+            self.config["split_parts"],
+        )
         wanted = list_items(start, self.plan.steps, self._validates, self.valid)
         items = load(data, wanted, self.config["num_workers"], pin_memory=self.ranks.device.type == "cuda")
         self._begin, self._logged = time.monotonic(), (start, time.monotonic())
@@ -233,7 +240,8 @@ class Trainer:
             return 0
         step, folder = found[-1]
         model, optimizer, state = checkpoint.load(folder)
-        checkpoint.check_same(state["run"], self._fingerprint(), self.output_dir)
+        before = {**state["run"], "config": without_free(state["run"]["config"])}
+        checkpoint.check_same(before, self._fingerprint(), self.output_dir)
         checkpoint.load_model_tensors(self.model, model, folder)
         self.engine.load_optimizer_tensors(optimizer)
         self.seconds = state["seconds"]
@@ -243,11 +251,11 @@ class Trainer:
 
     def _fingerprint(self) -> dict:
         """All that decides what the weights become: the config and the contents of the training sets."""
-        config = {name: value for name, value in self.config.items() if name not in FREE_KEYS}
         data = {
             f"{number} {data.folder.name}": data.meta["sha256"] for number, data in enumerate(self.plan.sets)
         }
-        return json.loads(json.dumps({"config": config, "data": data}, default=str))
+        found = {"config": without_free(self.config), "data": data}
+        return json.loads(json.dumps(found, default=str))
 
 
 def list_items(start: int, steps: int, validates, valid: ValidPlan | None) -> Iterator[Item]:

@@ -46,7 +46,8 @@ def test_an_error_of_the_system_names_the_file_and_no_number(tmp_path):
     "name, argv, way_out",
     [
         ("train", ["--config", "c", "--train", "s", "--output", "o"],
-         "raise accum_grad, which computes the same batch in more parts, or lower batch_conf"),
+         "write into the configuration a larger split_parts, which computes the same batch in more pieces,"
+         " decoder_conf.gradient_checkpointing: true, or, for several GPUs, trainer: deepspeed; the run goes on"),
         ("decode", ["--model", "m", "--sets", "s", "--output", "o"],
          "lower batch_conf.max_seconds in the inference configuration, or write --dtype bfloat16 or --quantize 8bit"),
         ("make_sft", ["--data", "d", "--out", "o"], "write --device cpu"),

@@ -131,6 +131,23 @@ def test_workers_give_what_one_process_gives_in_the_same_order(tmp_path):
             assert a is None or all(torch.equal(a[name], b[name]) for name in a if name != "longest")
 
 
+def test_the_pieces_of_a_share_are_its_rows_in_their_order(tmp_path):
+    data = write_audio_set(tmp_path / "train", 30)
+    plan = BatchPlan([data], [{"steps": 3}], {"max_examples": 12}, ToyModel.num_frames, accum_grad=2)
+    whole, cut, fine = (
+        StepData(plan, None, Collate(plan.tasks), rank=0, world=2, split_parts=pieces)["train", 1]
+        for pieces in (1, 2, 9)
+    )
+    for number, share in enumerate(whole):
+        lengths = [batch["speech_lengths"].tolist() for batch in cut[2 * number : 2 * number + 2]]
+        assert sum(lengths, []) == share["speech_lengths"].tolist() and len(lengths[0]) - len(lengths[1]) in (
+            0,
+            1,
+        )
+        assert cut[2 * number]["longest"] == share["longest"]
+    assert len(fine) == 18 and sum(batch is not None for batch in fine) == sum(len(b["text"]) for b in whole)
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_unreadable_clip_ends_the_run_with_its_own_message(tmp_path, num_workers):
     data = write_set(tmp_path / "set", [("asr", 900, 1, 2)], [str(tmp_path / "gone.wav")])

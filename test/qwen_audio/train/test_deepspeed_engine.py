@@ -35,8 +35,6 @@ def test_two_ranks_of_deepspeed_go_on_from_a_checkpoint_as_the_local_engine_does
     shutil.copytree(tmp_path / "local", tmp_path / "deep")
     shutil.rmtree(tmp_path / "deep" / "checkpoints" / "step_00000008")
     shutil.rmtree(tmp_path / "deep" / "checkpoints" / "step_00000012")
-    state = tmp_path / "deep" / "checkpoints" / "step_00000004" / "state.json"
-    state.write_text(state.read_text().replace('"trainer": "local"', '"trainer": "deepspeed"'))
     options = ["--trainer", "deepspeed", "--dropout", 0, "--accum_grad", 2, "--poison", poison]
     done = run_on_two_ranks(TEST / "toy_run.py", tmp_path / "deep", sets, *options)
     assert done.returncode == 0, done.stderr

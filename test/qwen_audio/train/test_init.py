@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel
 
 from qwen_audio.build import frame_counter
 from qwen_audio.data.run_tokenizer import check_tokenizer
@@ -140,6 +141,28 @@ def test_a_run_that_was_broken_off_ends_with_the_weights_of_a_whole_one(sft_conf
     again = load_file(run / "checkpoints/step_00000004/model.safetensors")
     assert whole.keys() == again.keys()
     assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+
+
+def test_a_run_goes_on_to_the_same_weights_with_what_takes_less_memory(
+    sft_config, dialogues, tmp_path, monkeypatch
+):
+    run, recomputed = tmp_path / "exp/sft_tiny", []
+    enable = PreTrainedModel.gradient_checkpointing_enable
+    monkeypatch.setattr(
+        PreTrainedModel,
+        "gradient_checkpointing_enable",
+        lambda *args: (recomputed.append(True), enable(*args)),
+    )
+    options = {"frame_cache": {"max_gb": 1}}  # without SpecAugment's random numbers
+    train(sft_config(**options), [str(dialogues)], [], run, "cpu")
+    whole = load_file(run / "checkpoints/step_00000004/model.safetensors")
+    shutil.rmtree(run / "checkpoints/step_00000004")
+    options |= {"split_parts": 2, "decoder_conf": {"lora": {"r": 3}, "gradient_checkpointing": True}}
+    train(sft_config(**options), [str(dialogues)], [], run, "cpu")
+    again = load_file(run / "checkpoints/step_00000004/model.safetensors")
+    assert recomputed and whole.keys() == again.keys()
+    for name, tensor in whole.items():
+        torch.testing.assert_close(again[name], tensor, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["4bit", "8bit"])

@@ -1,3 +1,4 @@
+import json
 import shutil
 import signal
 import subprocess
@@ -81,6 +82,32 @@ def test_two_processes_train_as_one_and_one_goes_on_where_two_stopped(tmp_path, 
         torch.testing.assert_close(went_on[name], tensor, rtol=1e-3, atol=1e-5)
 
 
+def test_a_run_goes_on_in_smaller_pieces_of_the_same_batches_to_the_same_weights(tmp_path, sets):
+    whole = run(tmp_path / "whole", sets, dropout=0.0)
+    run(tmp_path / "split", sets, dropout=0.0)
+    shutil.rmtree(tmp_path / "split/checkpoints/step_00000012")
+    trainer, rows = toy_trainer(tmp_path / "split", sets, toy_config(12, split_parts=3), 0.0), []
+    trainer.valid, forward = None, trainer.model.forward
+    trainer.model.forward = lambda **batch: (rows.append(len(batch["text"])), forward(**batch))[1]
+    last = trainer.run()
+    assert max(rows) == 3 and sum(rows) == sum(
+        len(part) for step in range(8, 12) for part in trainer.plan.batch(step)
+    )
+    went_on = {**load_file(last / "model.safetensors"), **load_file(last / "optimizer.safetensors")}
+    assert went_on.keys() == whole.keys()
+    for name, tensor in whole.items():
+        torch.testing.assert_close(went_on[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+def test_a_checkpoint_that_names_keys_which_are_free_by_now_is_gone_on_with(tmp_path, sets):
+    run(tmp_path, sets, steps=4)
+    state = tmp_path / "checkpoints/step_00000004/state.json"
+    found = json.loads(state.read_text())
+    found["run"]["config"]["trainer"] = "another"
+    state.write_text(json.dumps(found))
+    assert toy_trainer(tmp_path, sets, toy_config(4)).start == 4
+
+
 def test_all_ranks_meet_when_one_has_written_a_checkpoint(tmp_path, sets, monkeypatch):
     """In their own group: another, such as DeepSpeed's, gives up while a large model is written."""
     trainer, calls = toy_trainer(tmp_path, sets, toy_config(2)), []
@@ -150,8 +177,13 @@ def test_bad_batches_in_a_row_end_the_run_naming_their_utterances(tmp_path, sets
 
 def test_another_configuration_or_other_data_in_the_same_folder_is_refused(tmp_path, sets):
     run(tmp_path / "run", sets, steps=4)
-    with pytest.raises(ValueError, match="config.optim_conf.lr was 0.01 and is now 0.5"):
-        run(tmp_path / "run", sets, steps=4, optim_conf={"lr": 0.5})
+    for changes, change in (
+        ({"optim_conf": {"lr": 0.5}}, "config.optim_conf.lr was 0.01 and is now 0.5"),
+        ({"accum_grad": 2}, "config.accum_grad was 1 and is now 2"),  # other rows in a batch
+        ({"batch_conf": {"max_examples": 4}}, "config.batch_conf.max_examples was 8 and is now 4"),
+    ):
+        with pytest.raises(ValueError, match=change):
+            run(tmp_path / "run", sets, steps=4, **changes)
     other = tmp_path / "other"
     shutil.copytree(sets, other)
     meta = other / "train" / "meta.json"
