@@ -37,14 +37,15 @@ def build_model(
     tokenizer: Tokenizer,
     ctc_tokens: Sequence[int] = (),
     tasks: int = 1,
-    frozen_dtype: torch.dtype = torch.float32,
+    frozen_dtype: torch.dtype | None = torch.float32,
 ) -> AudioLLM:
     """The model that ``config`` (see qwen_audio/config.py) describes, frozen where it says so.
 
     Args:
         ctc_tokens: token ids the CTC component can emit (stage 3 counts them).
         tasks: number of tasks in the statistics.
-        frozen_dtype: of the decoder's frozen weights: in bf16 half the memory, and no cast in every step.
+        frozen_dtype: of the decoder's frozen weights: in bf16 half the memory, and no cast in every step. None keeps
+            the type they are stored in.
 
     Raises:
         ValueError: naming the key, where a component is missing, its options do not fit, or
@@ -130,8 +131,11 @@ def freeze(model: torch.nn.Module, prefixes: list[str]) -> None:
                 names[name].requires_grad_(False)
 
 
-def store_decoder(decoder: torch.nn.Module, frozen_dtype: torch.dtype) -> None:
-    """Keep what is trained of the decoder in float32 and the rest in ``frozen_dtype``, one tensor after another."""
+def store_decoder(decoder: torch.nn.Module, frozen_dtype: torch.dtype | None) -> None:
+    """Keep what is trained of the decoder in float32 and the rest in ``frozen_dtype``, one tensor after another.
+
+    None leaves the rest in the type it has.
+    """
     for param in decoder.parameters():
         if param.is_floating_point():  # quantised ones are integers
-            param.data = param.data.to(torch.float32 if param.requires_grad else frozen_dtype)
+            param.data = param.data.to(torch.float32 if param.requires_grad else frozen_dtype or param.dtype)

@@ -1,6 +1,7 @@
 """Weights of a model folder into a model that was built without any: no tensor is in memory twice."""
 
 import contextlib
+import functools
 from operator import attrgetter
 from pathlib import Path
 
@@ -67,12 +68,17 @@ def fill(model: torch.nn.Module, names: list[str], tensor: torch.Tensor, require
 
 
 def merge_lora(model: torch.nn.Module) -> None:
-    """Add LoRA matrices to the weights they belong to: the same function with a third of the products."""
+    """Add LoRA matrices to the weights they belong to: the same function with a third of the products.
+
+    The sum is of the wider type: in half precision, as of a frozen LLM, little would be left of what LoRA learned.
+    """
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if hasattr(layer, "lora_A"):
+                base, types = layer.get_base_layer(), {param.dtype for param in layer.parameters()}
+                base.weight.data = base.weight.data.to(functools.reduce(torch.promote_types, types))
                 layer.merge()
-                setattr(parent, name, layer.get_base_layer())
+                setattr(parent, name, base)
 
 
 def settle(model: torch.nn.Module, decoder_dtype: torch.dtype) -> None:

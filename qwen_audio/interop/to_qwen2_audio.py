@@ -1,8 +1,10 @@
 """Export to Hugging Face's Qwen2-Audio: a folder that its model and processor load as they are."""
 
 import copy
+import functools
 from pathlib import Path
 
+import torch
 import yaml
 
 from qwen_audio.config import read_yaml
@@ -30,7 +32,9 @@ NAMES = NameMap(reverse(qwen2_audio.TENSORS))
 def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) -> None:
     """Write the model in ``source`` into ``folder``; importing that gives the very same model again.
 
-    LoRA matrices are merged. Rows of new tokens go into the embedding where their ids are, spare rows after them.
+    LoRA matrices are merged. Rows of new tokens go into the embedding where their ids are, spare rows after them. All
+    tensors are of one type, as transformers has them: where a frozen LLM is in half precision beside trained parts in
+    float32, of the wider.
 
     Args:
         leave_out: optional slots (``ctc``) to drop where the model has them.
@@ -57,6 +61,8 @@ def export(source: str | Path, folder: str | Path, leave_out: list[str] = ()) ->
         print(f"note: Qwen2-Audio hears the end of a clip a little differently: {'; '.join(others)}")
     stored = built.model.state_dict()
     tensors = {name: stored[name] for name in built.parameters() if name.split(".")[0] not in leave_out}
+    widest = functools.reduce(torch.promote_types, {tensor.dtype for tensor in tensors.values()})
+    tensors = {name: tensor.to(widest) for name, tensor in tensors.items()}
     rows = join_rows(tensors, built)
     audio, text = (AutoConfig.from_pretrained(source / slot) for slot in ("encoder", "decoder"))
     text.vocab_size, text.tie_word_embeddings = rows, False

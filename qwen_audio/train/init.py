@@ -23,7 +23,7 @@ def build_from(
     tokenizer: Tokenizer,
     ctc_tokens: Sequence[int],
     tasks: int,
-    frozen_dtype: torch.dtype = torch.float32,
+    frozen_dtype: torch.dtype | None = torch.float32,
 ) -> AudioLLM:
     """The model of ``config`` with the weights of the folder ``config["init"]`` (as stage 5 leaves one).
 

@@ -94,6 +94,8 @@ def build(config: dict, *given) -> AudioLLM:
 def finish(run: str | Path, count: int | None = None, by: str = "last") -> list[Path]:
     """Average checkpoints of ``run`` and write the whole model into its folder (stage 5).
 
+    What was trained is written in float32, an LLM's frozen weights in the type they were read in.
+
     Args:
         count: checkpoints; by default ``average_checkpoints`` of the run's configuration.
         by: the ``last`` ones, or those of lowest ``valid`` loss.
@@ -106,7 +108,7 @@ def finish(run: str | Path, count: int | None = None, by: str = "last") -> list[
     described = json.loads((run / RUN).read_text(encoding="utf-8"))
     folders = select(run, count or config["average_checkpoints"], by)
     tokenizer = Tokenizer(run / TOKENIZER)
-    model = build(config, tokenizer, described["ctc_tokens"], len(described["tasks"]))
+    model = build(config, tokenizer, described["ctc_tokens"], len(described["tasks"]), None)
     load_model_tensors(model, average(folders), folders[-1])
     export_model(model, tokenizer, config, described["tasks"], described["ctc_tokens"], run)
     return folders

@@ -6,14 +6,17 @@ import pytest
 import soundfile
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from qwen_audio.config import load_config
 from qwen_audio.data.tokenize import tokenize
 from qwen_audio.infer.load import load_model
+from qwen_audio.interop.to_qwen2_audio import export
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.train.average import average
 from qwen_audio.train.checkpoint import checkpoints
+from qwen_audio.train.init import build_from
 from qwen_audio.train.log import read_log
 from qwen_audio.train.run import finish, train
 
@@ -98,6 +101,53 @@ def test_what_was_trained_over_an_llm_of_half_precision_is_written_in_float32(
     assert any(".lora_" in name for name in trained)
     for name, tensor in trained.items():
         assert written[name].dtype == tensor.dtype and torch.equal(written[name], tensor), name
+
+
+@pytest.fixture(scope="module")
+def half_llm(tiny_llm, tmp_path_factory):
+    """Folder of ``tiny_llm`` in bfloat16, as most LLMs are stored."""
+    folder = shutil.copytree(tiny_llm, tmp_path_factory.mktemp("half") / "llm")
+    AutoModelForCausalLM.from_pretrained(tiny_llm, dtype=torch.bfloat16).save_pretrained(folder)
+    return folder
+
+
+def test_a_frozen_llm_is_written_in_the_type_it_was_read_in_and_used_as_if_it_were_wider(
+    half_llm, speech_config, tiny_whisper, example_set, tiny_tokenizer, tmp_path
+):
+    changes = {
+        "encoder_conf": {"model": str(tiny_whisper), "final_norm": False},
+        "decoder_conf": {"model": str(half_llm), "lora": {"r": 2, "target_modules": ["q_proj"]}},
+        "freeze_param": ["encoder"],
+        "phases": [{"steps": 2}],
+        **{"ctc": None, "timestamp_head": "tokens", "lr_scale": {}},
+    }
+    words = example_set("words", [{**SPOKEN, "text": text} for text in ("dog", "fox")])
+    run, wide = tmp_path / "exp/half", tmp_path / "exp/wide"
+    train(speech_config(**changes), [words], [], run, "cpu")
+    finish(run)
+    written = load_file(run / "model.safetensors")
+    frozen = {name for name in written if name.startswith("decoder.lm.") and ".lora_" not in name}
+    assert {written[name].dtype for name in frozen} == {torch.bfloat16}
+    assert "decoder.new_rows" in written.keys() - frozen
+    assert {written[name].dtype for name in written.keys() - frozen} == {torch.float32}
+
+    shutil.copytree(run, wide)
+    save_file({name: tensor.float() for name, tensor in written.items()}, wide / "model.safetensors")
+    for dtype in ("float32", "bfloat16"):
+        found, expected = (load_model(folder, dtype=dtype).model.state_dict() for folder in (run, wide))
+        assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    for folder in (run, wide):
+        export(folder, folder / "theirs")
+    found, expected = (load_file(folder / "theirs/model.safetensors") for folder in (run, wide))
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert {tensor.dtype for tensor in found.values()} == {torch.float32}
+
+    again = build_from(speech_config(**changes, init=str(run)), tiny_tokenizer, [], 1, None).decoder
+    layer = again.lm.model.layers[0].self_attn
+    assert layer.k_proj.weight.dtype == torch.bfloat16
+    assert layer.q_proj.base_layer.weight.dtype == torch.float32  # LoRA of the first run is in it
+    trained = load_model(run).model.decoder.lm.model.layers[0].self_attn.q_proj.weight
+    assert torch.equal(layer.q_proj.base_layer.weight, trained)
 
 
 def test_without_validation_sets_nothing_is_validated(sft_config, dialogues, tmp_path):
