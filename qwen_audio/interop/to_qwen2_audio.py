@@ -101,20 +101,8 @@ def check(built: StoredModel, leave_out: list[str]) -> None:
     for slot, name in SLOTS.items():
         if config[slot] != name:
             raise ValueError(f"{slot}: {config[slot]} cannot be expressed in Qwen2-Audio; it is {name} there")
-    given = {
-        "encoder_conf.final_norm": config["encoder_conf"].get("final_norm", True),
-        "adapter_conf.stride": config["adapter_conf"].get("stride", 2),
-    }
-    for key, (wanted, why) in OPTIONS.items():
-        if given[key] != wanted:
-            raise ValueError(
-                f"{key}: {given[key]} cannot be expressed in Qwen2-Audio: {why} ({key}: {wanted})"
-            )
-    if config["encoder_conf"].get("pad_to") and config["encoder_conf"].get("attend_padding", True):
-        raise ValueError(
-            "encoder_conf.attend_padding: true cannot be expressed in Qwen2-Audio: its attention stops at the"
-            " clip's end (attend_padding: false)"
-        )
+    if fault := other_option(config):
+        raise ValueError(fault)
     for slot in TERMS:
         part = getattr(built.model, slot, None)
         if part is not None and any(True for _ in part.parameters()) and slot not in leave_out:
@@ -128,6 +116,29 @@ def check(built: StoredModel, leave_out: list[str]) -> None:
             f"decoder_conf.model: {kind} cannot be expressed in Qwen2-Audio: its {lost[0]} has no name there; an LLM"
             " whose tensors are model.* and lm_head.weight can be, such as Qwen2 and Llama"
         )
+
+
+def other_option(config: dict) -> str | None:
+    """The first option of Qwen2-Audio's components that its code does not have, and what to write."""
+    given = {
+        "encoder_conf.final_norm": config["encoder_conf"].get("final_norm", True),
+        "adapter_conf.stride": config["adapter_conf"].get("stride", 2),
+    }
+    for key, (wanted, why) in OPTIONS.items():
+        if given[key] != wanted:
+            return f"{key}: {given[key]} cannot be expressed in Qwen2-Audio: {why} ({key}: {wanted})"
+    if config["encoder_conf"].get("pad_to") and config["encoder_conf"].get("attend_padding", True):
+        return (
+            "encoder_conf.attend_padding: true cannot be expressed in Qwen2-Audio: its attention stops at the"
+            " clip's end (attend_padding: false)"
+        )
+    return None
+
+
+def foretell(config: dict) -> str | None:
+    """Of a configuration with Qwen2-Audio's components a line on what will keep its model from being exported."""
+    fault = all(config[slot] == name for slot, name in SLOTS.items()) and other_option(config)
+    return f"note: `export --to qwen2_audio` will refuse this model: {fault}" if fault else None
 
 
 def heard_otherwise(config: dict) -> list[str]:

@@ -12,6 +12,7 @@ from qwen_audio.data.run_tokenizer import check_tokenizer
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.decoder.quantize import check_quantize, quantize_llm
+from qwen_audio.interop.to_qwen2_audio import foretell
 from qwen_audio.model import AudioLLM
 from qwen_audio.model_folder import CONFIG, RUN, TOKENIZER, export_model, write_run
 from qwen_audio.tokenizer import Tokenizer
@@ -50,8 +51,9 @@ def train(
     ctc_tokens = {int(token) for data in sets for token in data.ctc_tokens()} if config["ctc"] else set()
     make_engine = engine_class(config["trainer"], device)
     ranks = Ranks(device)
-    if changes and ranks.rank == 0:
-        print(changes, file=sys.stderr, flush=True)
+    for line in filter(None, (changes, foretell(config))):
+        if ranks.rank == 0:
+            print(line, file=sys.stderr, flush=True)
     start, known = {}, []  # what the run starts from, and the tasks learned there
     if config["init"]:
         before = made_of(config)

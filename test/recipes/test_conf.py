@@ -40,6 +40,13 @@ def test_a_shipped_fine_tuning_takes_the_components_of_the_model_it_starts_from(
     assert {"encoder", "adapter"} <= set(config["freeze_param"])
 
 
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_shipped_configuration_normalises_audio_frames_once_where_the_papers_adapter_does(path):
+    config = load_config(path)
+    pooled = config["adapter"] == "pool_linear"
+    assert config["encoder"] == "whisper" and config["encoder_conf"]["final_norm"] != pooled
+
+
 @pytest.mark.parametrize("path", [*SHIPPED, *SHIPPED_CHAT], ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_shipped_configuration_recomputes_activations_where_its_llm_is_large(path):
     large = path.is_relative_to(ROOT / "recipes")  # Qwen-7B

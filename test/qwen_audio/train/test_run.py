@@ -150,6 +150,23 @@ def test_a_frozen_llm_is_written_in_the_type_it_was_read_in_and_used_as_if_it_we
     assert torch.equal(layer.q_proj.base_layer.weight, trained)
 
 
+def test_the_option_that_keeps_a_model_from_qwen2_audio_is_named_before_it_is_trained(
+    speech_config, tiny_whisper, example_set, tmp_path, capsys
+):
+    words, note = (
+        example_set("words", [{**SPOKEN, "text": "dog"}]),
+        "will refuse this model: encoder_conf.final_norm",
+    )
+    conf = {"model": str(tiny_whisper)}
+    for number, (changes, said) in enumerate((
+        ({"encoder_conf": conf}, True),
+        ({"encoder_conf": {**conf, "final_norm": False}}, False),
+        ({"encoder_conf": conf, "adapter": "stack_linear"}, False),
+    )):  # fmt: skip
+        train(speech_config(**changes), [words], [], tmp_path / f"exp/{number}", "cpu")
+        assert (note in capsys.readouterr().err) == said
+
+
 def test_without_validation_sets_nothing_is_validated(sft_config, dialogues, tmp_path):
     train(sft_config(), [str(dialogues)], [], tmp_path / "run", "cpu")
     assert not any(row.get("valid") for row in read_log(tmp_path / "run/train_log.jsonl"))
