@@ -20,8 +20,9 @@ class DeepSpeedEngine:
 
     Each rank keeps the moments of its share of the weights: with N ranks AdamW's 8 bytes a weight become
     8 / N. Gradients stay whole until the step, which makes the loss the exact mean over the tokens of all
-    ranks and micro-batches, however the rows fall. Checkpoints are the local engine's, so another number of
-    ranks can go on.
+    ranks and micro-batches, however the rows fall. Stage 2 would sum them within each backward pass, where all
+    ranks must then have as many passes, over the same weights; here one may lack a row, or have texts alone.
+    Checkpoints are the local engine's, so another number of ranks can go on.
 
     Runs on GPUs and on the CPU, also with one rank.
     """
