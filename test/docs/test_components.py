@@ -1,6 +1,7 @@
-"""docs/components.md: its adapter is trained and used as written; its table is what the package asks for."""
+"""docs/components.md: what stands there whole is trained and used as written; its table is what the package asks."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from transformers import WavLMConfig, WavLMModel
 
 from qwen_audio import cli
 from qwen_audio.config import GIVEN, load_config
@@ -34,8 +36,8 @@ def recipe(tmp_path, tiny_whisper, tiny_llm, monkeypatch):
     }
     Path("conf/pretrain.yaml").write_text(yaml.safe_dump(base))
     for kind in ("python", "yaml"):
-        (block,) = re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.M | re.S)
-        Path(block.partition("\n")[0].removeprefix("# ")).write_text(block)
+        for block in re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.M | re.S):
+            Path(block.partition("\n")[0].removeprefix("# ")).write_text(block)
     Path("data/mine").mkdir(parents=True)
     lines = {"wav.scp": "", "text": "", "utt2spk": ""}
     for n in range(4):
@@ -46,25 +48,65 @@ def recipe(tmp_path, tiny_whisper, tiny_llm, monkeypatch):
     for name, text in lines.items():
         Path("data/mine", name).write_text(text)
     yield tmp_path
-    sys.modules.pop("my_adapter", None)
+    for module in ("my_adapter", "my_wavlm"):
+        sys.modules.pop(module, None)
 
 
-def test_the_adapter_of_the_page_is_trained_and_used(recipe):
+@pytest.fixture
+def tiny_wavlm(tmp_path):
+    """Folder of a random WavLM: width 32, 2 layers, the convolutions of all sizes, 8 channels wide."""
+    config = WavLMConfig(
+        vocab_size=8, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        conv_dim=[8] * 7, num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        WavLMModel(config).save_pretrained(tmp_path / "tiny_wavlm")
+    return tmp_path / "tiny_wavlm"
+
+
+def train(config, *changes):
+    """Stages 1 to 5 with a configuration of the page, into ``run``."""
     cli.run("prepare", ["data/mine", "raw"])
-    cli.run("tokenizer", ["--config", "conf/mine.yaml", "--train", "raw", "--out", "tokenizer"])
+    cli.run("tokenizer", ["--config", config, "--train", "raw", *changes, "--out", "tokenizer"])
     cli.run("tokenize", ["raw", "tokens", "--tokenizer", "tokenizer"])
-    run = ["--config", "conf/mine.yaml", "--train", "tokens", "--valid", "tokens"]
+    run = ["--config", config, "--train", "tokens", "--valid", "tokens", *changes]
     cli.run("stats", [*run, "--output", "stats"])
     cli.run("train", [*run, "--output", "run"])
     cli.run("average", ["run"])
-    loaded = load_model("run")
-    adapter = loaded.model.adapter
-    assert type(adapter).__name__ == "MyAdapter" and adapter.hidden.out_features == 256
+
+
+def check_alone_as_together(loaded):
     clips = [torch.randn(samples) * 0.1 for samples in (16000, 9111)]
     together, lengths = loaded.encode(clips)
     alone, length = loaded.encode(clips[1:])
     assert lengths.tolist() == [loaded.model.num_frames(len(clip)) for clip in clips]
     torch.testing.assert_close(together[1, : lengths[1]], alone[0], atol=1e-4, rtol=1e-4)
+
+
+def test_the_adapter_of_the_page_is_trained_and_used(recipe):
+    train("conf/mine.yaml")
+    loaded = load_model("run")
+    adapter = loaded.model.adapter
+    assert type(adapter).__name__ == "MyAdapter" and adapter.hidden.out_features == 256
+    check_alone_as_together(loaded)
+
+
+@pytest.mark.parametrize("normalize", ["false", "true"])
+def test_the_pretrained_encoder_of_the_page_is_trained_with_and_loaded_without_its_folder(
+    recipe, tiny_wavlm, normalize
+):
+    weights = WavLMModel.from_pretrained(tiny_wavlm).state_dict()
+    changes = [f"encoder_conf.model={tiny_wavlm}", f"encoder_conf.normalize={normalize}"]
+    train("conf/wavlm.yaml", "--override", *changes)
+    shutil.rmtree(tiny_wavlm)
+    loaded = load_model("run")
+    body = loaded.model.encoder.body
+    assert type(body) is WavLMModel
+    for name, tensor in body.state_dict().items():
+        torch.testing.assert_close(tensor, weights[name])
+    check_alone_as_together(loaded)
+    assert loaded.hear([torch.zeros(100)])[1].tolist() == [1]
 
 
 def test_without_its_folder_the_message_says_how_python_finds_it(recipe, monkeypatch):
