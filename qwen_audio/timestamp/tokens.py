@@ -42,7 +42,8 @@ class Tokens(Hearing):
                 return timed[name]
         raise ValueError(
             f"timestamp_head tokens needs a model trained on {self.task or ' or '.join(timed)};"
-            f" this one knows {', '.join(trained)}"
+            f" this one knows {', '.join(trained)}. The head attention needs no training:"
+            " --timestamp_head attention, or timestamp_head: attention in the model's config.yaml"
         )
 
 

@@ -66,7 +66,8 @@ def test_answers_that_did_not_end_are_counted(tiny_tokenizer, monkeypatch):
 
 
 def test_a_model_without_the_task_is_refused(tiny_tokenizer):
-    with pytest.raises(ValueError, match="needs a model trained on srwt; this one knows asr, lid"):
+    mend = r"this one knows asr, lid\. The head attention needs no training: --timestamp_head attention"
+    with pytest.raises(ValueError, match=f"needs a model trained on srwt; {mend}"):
         Tokens().words(loaded_with(tiny_tokenizer, ["asr", "lid"]), np.zeros(16000, np.float32))
 
 
