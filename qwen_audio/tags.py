@@ -1,7 +1,8 @@
 """The special-token vocabulary: one list, in id order.
 
 ``RELEASED`` is the special-token list of the released Qwen-Audio tokenizer; there its ids run from
-151643 to 155164. ``ADDED`` are this toolkit's own tokens and always come after, so no released id moves.
+151643 to 155164. ``ADDED`` are this toolkit's own tokens and always come after, so no released id moves; it
+grows at its end alone, so that a tokenizer made earlier has the same tokens but for the last ones.
 With another base tokenizer the names and the order stay; the ids follow that tokenizer's vocabulary.
 """
 
@@ -11,14 +12,29 @@ AUDIO_PAD = "[[[AUDIO:modality]]]"
 AUDIO_BEGIN, AUDIO_END = "<audio>", "</audio>"
 TIME_STEP = 0.01
 MAX_TIME = 30.0
-LANGUAGES = {  # code -> English name; codes of the released vocabulary first
+LANGUAGES = {  # code -> English name, both as Whisper has them; codes of the released vocabulary first
     "en": "English", "zh": "Chinese", "de": "German", "es": "Spanish", "ko": "Korean", "fr": "French",
     "ja": "Japanese", "it": "Italian", "zh_tr": "Traditional Chinese",
     "ru": "Russian", "cs": "Czech", "nl": "Dutch", "pl": "Polish", "sv": "Swedish", "bg": "Bulgarian",
     "ca": "Catalan", "ro": "Romanian", "pt": "Portuguese", "ar": "Arabic", "tr": "Turkish",
+    "id": "Indonesian", "hi": "Hindi", "fi": "Finnish", "vi": "Vietnamese", "he": "Hebrew", "uk": "Ukrainian",
+    "el": "Greek", "ms": "Malay", "da": "Danish", "hu": "Hungarian", "ta": "Tamil", "no": "Norwegian",
+    "th": "Thai", "ur": "Urdu", "hr": "Croatian", "lt": "Lithuanian", "la": "Latin", "mi": "Maori",
+    "ml": "Malayalam", "cy": "Welsh", "sk": "Slovak", "te": "Telugu", "fa": "Persian", "lv": "Latvian",
+    "bn": "Bengali", "sr": "Serbian", "az": "Azerbaijani", "sl": "Slovenian", "kn": "Kannada", "et": "Estonian",
+    "mk": "Macedonian", "br": "Breton", "eu": "Basque", "is": "Icelandic", "hy": "Armenian", "ne": "Nepali",
+    "mn": "Mongolian", "bs": "Bosnian", "kk": "Kazakh", "sq": "Albanian", "sw": "Swahili", "gl": "Galician",
+    "mr": "Marathi", "pa": "Punjabi", "si": "Sinhala", "km": "Khmer", "sn": "Shona", "yo": "Yoruba",
+    "so": "Somali", "af": "Afrikaans", "oc": "Occitan", "ka": "Georgian", "be": "Belarusian", "tg": "Tajik",
+    "sd": "Sindhi", "gu": "Gujarati", "am": "Amharic", "yi": "Yiddish", "lo": "Lao", "uz": "Uzbek",
+    "fo": "Faroese", "ht": "Haitian Creole", "ps": "Pashto", "tk": "Turkmen", "nn": "Nynorsk", "mt": "Maltese",
+    "sa": "Sanskrit", "lb": "Luxembourgish", "my": "Burmese", "bo": "Tibetan", "tl": "Tagalog",
+    "mg": "Malagasy", "as": "Assamese", "tt": "Tatar", "haw": "Hawaiian", "ln": "Lingala", "ha": "Hausa",
+    "ba": "Bashkir", "jw": "Javanese", "su": "Sundanese", "yue": "Cantonese",
 }  # fmt: skip
-UNSPACED = ("zh", "zh_tr", "ja")  # languages written without spaces
-_RELEASED_LANGUAGES = list(LANGUAGES)[:9]
+UNSPACED = ("zh", "zh_tr", "ja", "yue", "th", "lo", "my", "km", "bo")  # written without spaces between words
+_CODES = list(LANGUAGES)
+_RELEASED_LANGUAGES, _FIRST_ADDED, _LATER_ADDED = _CODES[:9], _CODES[9:20], _CODES[20:]
 
 
 def tag(name: str) -> str:
@@ -68,10 +84,11 @@ RELEASED = [
 ]
 
 ADDED = [
-    *map(tag, list(LANGUAGES)[9:]),
+    *map(tag, _FIRST_ADDED),
     *_tags("language_identification instrument_classification"),
     *_tags("overlapped_speech dialect speaker_verification speaker_diarization keyword_spotting"),
     *_tags("gender age singer genre title"),
+    *map(tag, _LATER_ADDED),
 ]
 
 SPECIAL_TOKENS = RELEASED + ADDED

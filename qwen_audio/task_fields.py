@@ -107,7 +107,8 @@ class Language(Kind):
     def fault(self, value) -> str:
         if isinstance(value, str) and (value in LANGUAGES or value == "unknown"):
             return ""
-        return f"is {value!r}, which has no language token; known: {', '.join(LANGUAGES)}, unknown"
+        known = "write Whisper's code, such as en, zh or yue (`qwen-audio tags` lists all), or unknown"
+        return f"is {value!r}, which has no language token; {known}"
 
 
 class Listed(Kind):

@@ -1,6 +1,7 @@
 """Words with times, as text: start token, word, end token (the paper's section 3.2)."""
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 from qwen_audio.tags import UNSPACED
@@ -39,5 +40,16 @@ def parse_words(text: str) -> list[Word] | None:
 
 
 def split_words(text: str, language: str) -> list[str]:
-    """The words of a transcript, marks joined to them; where no spaces are written, each character is one."""
-    return list("".join(text.split())) if language in UNSPACED else text.split()
+    """The words of a transcript, marks joined to them; where no spaces are written, each character is one.
+
+    A character is a letter with what is written on it: Thai vowels and tones, Khmer and Burmese signs.
+    """
+    if language not in UNSPACED:
+        return text.split()
+    words: list[str] = []
+    for character in "".join(text.split()):
+        if words and unicodedata.category(character)[0] == "M":
+            words[-1] += character
+        else:
+            words.append(character)
+    return words

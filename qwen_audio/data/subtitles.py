@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from qwen_audio.data.timed_words import Transcript, closes, join_words, one_at_a_time
 
 LINE = 42  # characters; where they are twice as wide, fewer
-WIDE_LINE = {"zh": 16, "zh_tr": 16, "ko": 16, "ja": 13}
+WIDE_LINE = {"zh": 16, "zh_tr": 16, "yue": 16, "ko": 16, "ja": 13}
 SHORTEST, LONGEST = 833, 7000  # ms; the shortest is 5/6 s
 PAUSE = 1000  # ms; our own choice: half of what the Chinese guide marks as a pause
 SENTENCE_ENDS, QUOTES = tuple(".?!…。？！"), "\"'”’»」』)"

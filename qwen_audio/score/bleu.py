@@ -2,13 +2,15 @@
 
 from qwen_audio.tags import UNSPACED
 
-_TOKENIZERS = {lang: "zh" for lang in UNSPACED} | {"ja": "ja-mecab"}
+_CHINESE = ("zh", "zh_tr", "yue")
+_TOKENIZERS = dict.fromkeys(UNSPACED, "char") | dict.fromkeys(_CHINESE, "zh") | {"ja": "ja-mecab"}
 
 
 def bleu(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang: str) -> dict:
     """BLEU as sacrebleu prints it (0 to 100): mixed case, no normalisation, one figure for the corpus.
 
-    The tokenizer follows the target language, ``zh``, ``ja-mecab`` or ``13a``: 13a does not cut Chinese.
+    The tokenizer follows the target language: ``zh``, ``ja-mecab``, for Thai, Lao, Burmese, Khmer and Tibetan
+    ``char``, else ``13a``, which cuts at spaces.
 
     Returns:
         ``score, signature, brevity_penalty, hyp_length, ref_length``; lengths in tokens.

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers.models.whisper import tokenization_whisper as whisper
 
 from qwen_audio.tags import (
     ADDED,
@@ -8,6 +9,7 @@ from qwen_audio.tags import (
     RELEASED,
     SPECIAL_TOKENS,
     TIMES,
+    UNSPACED,
     split_tags,
     tag,
     time_pieces,
@@ -56,11 +58,27 @@ def test_own_tokens_keep_their_order_and_grow_at_the_end():
         "ru cs nl pl sv bg ca ro pt ar tr language_identification instrument_classification overlapped_speech "
         "dialect speaker_verification speaker_diarization keyword_spotting gender age singer genre title"
     ).split()
-    assert ADDED[: len(names)] == [tag(name) for name in names]
+    later = (
+        "id hi fi vi he uk el ms da hu ta no th ur hr lt la mi ml cy sk te fa lv bn sr az sl kn et mk br eu is hy ne "
+        "mn bs kk sq sw gl mr pa si km sn yo so af oc ka be tg sd gu am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg "
+        "as tt haw ln ha ba jw su yue"
+    ).split()
+    assert ADDED[: len(names + later)] == [tag(name) for name in names + later]
 
 
 def test_every_language_has_a_token():
     assert {tag(code) for code in LANGUAGES} <= set(SPECIAL_TOKENS)
+
+
+def test_the_languages_are_those_of_whisper_by_its_codes_and_names():
+    """But for zh_tr: Whisper has one Chinese."""
+    codes = {name.lower(): code for code, name in LANGUAGES.items() if code != "zh_tr"}
+    assert set(codes.values()) == set(whisper.LANGUAGES)
+    assert {name: whisper.TO_LANGUAGE_CODE[name] for name in codes} == codes
+
+
+def test_what_is_written_without_spaces_is_a_language():
+    assert set(UNSPACED) <= set(LANGUAGES)
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def test_words_with_times_are_the_words_of_running_text(lang, space):
 def test_no_prompt_is_that_of_another_task_nor_its_beginning():
     prompts = {}
     for spec in TASKS.values():
-        for audio_lang in (*LANGUAGES, "unknown"):
-            for text_lang in (*LANGUAGES, "unknown"):
+        for audio_lang in ("en", "zh", "zh_tr", "yue", "unknown"):
+            for text_lang in ("en", "zh", "zh_tr", "yue", "unknown"):
                 row = {**spec.sample(), "audio_lang": audio_lang, "text_lang": text_lang, "question": "what?"}
                 prompts.setdefault(spec.prompt_text(row), set()).add(spec.name)
     ordered = sorted(prompts)

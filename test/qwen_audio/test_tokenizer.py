@@ -115,6 +115,27 @@ def test_a_tokenizer_made_before_a_tag_was_added_serves_all_but_that_tag(tokeniz
         old.token_id("<|of_tomorrow|>")
 
 
+@pytest.mark.parametrize("kind", ["hugging_face", "sentencepiece"])
+def test_a_tokenizer_of_before_the_later_languages_reads_and_writes_as_it_did(
+    kind, tiny_llm, tmp_path, monkeypatch
+):
+    known = SPECIAL_TOKENS[: SPECIAL_TOKENS.index("<|title|>") + 1]
+    with monkeypatch.context() as then:
+        then.setattr("qwen_audio.tokenizer.SPECIAL_TOKENS", known)
+        if kind == "sentencepiece":
+            train_sentencepiece(SENTENCES * 5, tmp_path, pieces=60)
+        else:
+            build_from_hub(str(tiny_llm), tmp_path)
+        old = Tokenizer(tmp_path)
+    new = Tokenizer(tmp_path)
+    pieces = [piece for name in known[1:] for piece in ((name, True), ("un perro ladra 狗", False))]
+    ids = old.encode_pieces(pieces)
+    assert new.encode_pieces(pieces) == ids and new.decode(ids) == old.decode(ids)
+    assert (len(new), new.special_ids()) == (len(old), old.special_ids())
+    with pytest.raises(ValueError, match=r"has no token <\|hi\|>; make the tokenizer again"):
+        new.token_id("<|hi|>")
+
+
 def test_specials_of_the_llm_that_are_no_tags_stay_text_too(tiny_llm, tmp_path):
     base = AutoTokenizer.from_pretrained(tiny_llm)
     base.add_special_tokens({"additional_special_tokens": ["<s>"]})

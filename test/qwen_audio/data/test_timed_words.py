@@ -16,7 +16,8 @@ def test_white_space_within_a_word_is_one_blank():
 
 
 @pytest.mark.parametrize(
-    "language, text", [("en", "a b"), ("ko", "a b"), ("zh", "ab"), ("zh_tr", "ab"), ("ja", "ab")]
+    "language, text",
+    [("en", "a b"), ("ko", "a b"), ("zh", "ab"), ("zh_tr", "ab"), ("ja", "ab"), ("th", "ab")],
 )
 def test_words_are_joined_as_their_language_writes_them(language, text):
     assert join_words(["a", "b"], language) == text

@@ -18,6 +18,11 @@ def test_chinese_is_cut_into_characters():
     assert "tok:zh" in found["signature"]
 
 
+@pytest.mark.parametrize("lang, kind", [("yue", "zh"), ("th", "char"), ("my", "char"), ("hi", "13a")])
+def test_the_tokenizer_follows_how_a_language_is_written(lang, kind):
+    assert f"tok:{kind}" in bleu(["ab cd ef gh"], ["ab cd ef gh"], lang)["signature"]
+
+
 def test_english_13a_would_see_no_match_in_chinese():
     assert bleu(["我喜欢猫"], ["我喜欢狗"], "en")["score"] == pytest.approx(0)
 
