@@ -108,9 +108,15 @@ def to_int16(wave: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16)
 
 
+def is_command(spec: str) -> bool:
+    """Whether it is a command that writes audio, as wav.scp may hold: ``flac -c -d x.flac |``. None is run here."""
+    return spec.rstrip().endswith("|")
+
+
 def _refuse_pipe(spec: str) -> None:
-    if spec.rstrip().endswith("|"):
-        raise AudioError(f"pipe: {spec!r} is a command; run it once and name the file it writes")
+    if is_command(spec):
+        mend = "which only `qwen-audio prepare` and `align` run; name a file here"
+        raise AudioError(f"pipe: {spec!r} is a command, {mend}")
 
 
 def _open(path: str) -> soundfile.SoundFile:

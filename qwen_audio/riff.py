@@ -5,7 +5,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-UNKNOWN_LENGTH = 0x7FFFF000  # sox and ffmpeg write a size from here up when they write into a pipe
+# sox and ffmpeg write a size from here up when they write into a pipe: sox 0x7ffff000, rounded down to whole blocks
+UNKNOWN_LENGTH = 0x7FFF0000
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from qwen_audio.audio import SAMPLE_RATE, AudioError, num_samples
+from qwen_audio.audio import SAMPLE_RATE, AudioError, is_command, num_samples
+from qwen_audio.data.command import command_audio
 from qwen_audio.data.format_audio import OVERSHOOT_SECONDS
 from qwen_audio.data.kaldi_dir import KaldiDir, Utterance, join, read_table
 from qwen_audio.ffmpeg import any_audio
@@ -22,7 +23,7 @@ class Transcript:
 
     Attributes:
         recording: its id; where nothing was cut out of it the same as ``utt``.
-        audio: a path or ``file.ark:offset``.
+        audio: a path, ``file.ark:offset`` or a command.
         start, end: seconds of the segment in the recording; None for all of it, end -1 for its end.
         text: None where nothing is transcribed.
         timed: word times of it stand there that no aligner here wrote.
@@ -102,7 +103,7 @@ def _of_utterance(utterance: Utterance, spoken: str, only: str | None) -> Iterat
 @functools.lru_cache(maxsize=1)
 def _recording(audio: str) -> np.ndarray:
     """The recording read last is kept: its next segment mostly follows."""
-    return any_audio(audio)
+    return (command_audio if is_command(audio) else any_audio)(audio)
 
 
 def _num_samples(audio: str) -> int:

@@ -2,7 +2,8 @@
 
 Segments are cut out. Utterances too long or too short, or with audio that cannot be read, are left out and
 listed with the reason in rejected.tsv; with --cut_longer the first seconds of those too long are kept, and
-cut.tsv lists them. Audio that is 16 kHz mono flac already is not written again.
+cut.tsv lists them. Audio that is 16 kHz mono flac already is not written again. A command in wav.scp, such as
+`sph2pipe -f wav x.sph |`, is run by the shell in the folder where this is called, as Kaldi does.
 
 Example:
     qwen-audio prepare data/asterisk_train dump/raw/asterisk_train --nj 8

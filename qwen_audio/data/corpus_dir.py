@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qwen_audio.audio import is_command
 from qwen_audio.data.leak import (
     Recordings,
     by_short_id,
@@ -25,7 +26,7 @@ class Utterance:
 
     Attributes:
         utt: its id; starts with ``spk``, so that Kaldi's two sort orders agree.
-        audio: path of the recording.
+        audio: path of the recording, or a command (see qwen_audio/data/command.py).
         text: transcript, None where nothing is transcribed.
         lang: code of the language spoken, None where nothing is spoken.
         segment: (recording id, start, end) with times in seconds; None for the whole recording.
@@ -42,8 +43,9 @@ class Utterance:
 
     @property
     def recording(self) -> tuple[str, str]:
-        """Id and absolute path of its recording: a line of wav.scp."""
-        return self.segment[0] if self.segment else self.utt, os.path.abspath(self.audio)
+        """Id and absolute path of its recording, or the command that writes it: a line of wav.scp."""
+        audio = self.audio if is_command(self.audio) else os.path.abspath(self.audio)
+        return self.segment[0] if self.segment else self.utt, audio
 
     def sentences(self, tasks: Mapping[str, TaskSpec]) -> set[str]:
         """Its transcripts and translations, normalised."""

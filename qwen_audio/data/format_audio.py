@@ -8,7 +8,8 @@ import numpy as np
 import soundfile
 
 from qwen_audio import arkio
-from qwen_audio.audio import SAMPLE_RATE, AudioError, read_header, to_int16
+from qwen_audio.audio import SAMPLE_RATE, AudioError, is_command, read_header, to_int16
+from qwen_audio.data.command import command_audio
 from qwen_audio.ffmpeg import any_audio
 
 OVERSHOOT_SECONDS = 0.1  # segment times are rounded: an end this far behind the recording's is its end
@@ -16,7 +17,7 @@ OVERSHOOT_SECONDS = 0.1  # segment times are rounded: an end this far behind the
 
 @dataclass(frozen=True)
 class Recording:
-    """``audio``: path or ``file.ark:offset``; ``cuts``: (utt, start_s, end_s), times None for all of it."""
+    """``audio``: path, ``file.ark:offset`` or command; ``cuts``: (utt, start_s, end_s), times None for all of it."""
 
     audio: str
     cuts: tuple[tuple[str, float | None, float | None], ...]
@@ -55,7 +56,7 @@ class Formatted:
 def format_recording(recording: Recording, target: AudioFormat) -> list[Formatted]:
     """All utterances of a recording, which is decoded once, even if only to see that it is whole."""
     try:
-        wave = any_audio(recording.audio)
+        wave = (command_audio if is_command(recording.audio) else any_audio)(recording.audio)
         if not np.isfinite(wave).all():
             raise AudioError(f"unreadable audio: {recording.audio} holds samples that are no numbers")
         original = _original(recording, target)

@@ -27,7 +27,7 @@ class Utterance:
 
     Attributes:
         recording: id in wav.scp; without segments the same as ``id``.
-        audio: what wav.scp says: a path or ``file.ark:offset``.
+        audio: what wav.scp says: a path, ``file.ark:offset`` or a command (see qwen_audio/data/command.py).
         start, end: seconds of the segment; None for the whole recording, end -1 for its end.
         examples: rows of examples.jsonl, after that of ``text`` as a row of the task asr.
         refused: (task, reason) of each example that cannot be used.
@@ -169,13 +169,9 @@ class KaldiDir:
         return (self.path / name).is_file()
 
     def _audio(self, number: int, spec: str) -> str:
-        fault = ""
         if not spec:
-            fault = "no audio file after the id; write `id path` or `id file.ark:offset`"
-        elif spec.endswith("|"):
-            fault = f"{spec[:40]!r} is a command; run it once and name the file it writes"
-        if fault:
-            raise ValueError(f"{self.path / 'wav.scp'}:{number}: {fault}")
+            mend = "write `id path`, `id file.ark:offset` or `id command |`"
+            raise ValueError(f"{self.path / 'wav.scp'}:{number}: no audio file after the id; {mend}")
         return spec
 
     def _cut(self, utterance: Utterance, number: int, rest: str, recordings: dict[str, str]) -> None:

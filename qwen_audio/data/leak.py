@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qwen_audio.audio import SAMPLE_RATE, AudioError
+from qwen_audio.audio import SAMPLE_RATE, AudioError, is_command
 from qwen_audio.data.kaldi_dir import read_examples, read_table
 from qwen_audio.data.split import audio_hash, normalise_sentence
 from qwen_audio.ffmpeg import any_audio, any_num_samples, any_start
@@ -33,7 +33,8 @@ def check_leak(
 
     Recordings are compared by content, whatever the container, and by id without the speaker's name: where two
     ids are equal, their waves are compared, so a copy coded anew is found. Equal ids of other audio are told, they
-    are no error: many corpora count within a set. Sentences are those of ``text`` and of the rows of
+    are no error: many corpora count within a set. A command of wav.scp is not run for this: what the same command
+    writes is the same recording, and no more is compared of it. Sentences are those of ``text`` and of the rows of
     ``examples.jsonl`` that transcribe or translate, normalised, whatever their language.
 
     Args:
@@ -52,7 +53,9 @@ def check_leak(
     pairs, unreadable = shared_recordings(held, kept)
     _refuse("recording", [f"{spec} = {pairs[spec]}" for spec in sorted(pairs)])
     if others := sorted(held.keys() & kept.keys()):
-        print(f"note: the same id on both sides, but other audio: {_some(others, ', ')}")
+        written = any(is_command(side[name]) for side in (held, kept) for name in others)
+        what = "other audio, or another command" if written else "other audio"
+        print(f"note: the same id on both sides, but {what}: {_some(others, ', ')}")
     said, asked = sentences_of(train_dirs), sentences_of(held_out_dirs)
     shared = [f"{asked[s]} = {said[s]} ({s!r})" for s in sorted(said.keys() & asked.keys())]
     if not may_share_sentences:
@@ -66,6 +69,7 @@ def check_leak(
         "train_recordings": len(set(kept.values())),
         "held_out_recordings": len(set(held.values())),
         "unreadable_recordings": unreadable,
+        "recordings_by_name_alone": sum(map(is_command, {*kept.values(), *held.values()})),
         "train_sentences": len(said),
         "held_out_sentences": len(asked),
     }
@@ -83,11 +87,13 @@ def shared_recordings(ours: dict[str, str], theirs: dict[str, str]) -> tuple[dic
     unreadable: set[str] = set()
     if not (ours and theirs):  # a test set alone: nothing is read
         return {}, 0
-    same = {spec: spec for spec in ours.values()}, {spec: spec for spec in theirs.values()}
+    same = [{spec: spec for spec in side.values() if not is_command(spec)} for side in (ours, theirs)]
     for key in (any_num_samples, _start, audio_hash):
         same = _on_both_sides(*same, key, unreadable)
     known = {found: spec for spec, found in same[1].items()}
     pairs = {spec: known[found] for spec, found in same[0].items()}
+    written = set(filter(is_command, theirs.values()))
+    pairs |= {spec: spec for spec in ours.values() if spec in written}
     twins = {ours[name]: theirs[name] for name in ours.keys() & theirs.keys() if ours[name] not in pairs}
     pairs |= {one: other for one, other in twins.items() if _one_recording(one, other)}
     return pairs, len(unreadable)

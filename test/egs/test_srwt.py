@@ -27,6 +27,16 @@ def test_words_of_a_recordings_ctm_go_to_their_segments_with_their_times(tmp_pat
     assert text[0] == "spktest-1 seventest newtest messagestest"
 
 
+def test_a_command_in_wav_scp_stays_one(tmp_path, local_data):
+    corpus = make_srwt_ctm(tmp_path / "aligned")
+    scp = corpus / "test/wav.scp"
+    name, path = scp.read_text().split()
+    scp.write_text(f"{name} cat {path} |\n")
+    status, printed, data = prepare(local_data, corpus, tmp_path)
+    assert status == 0, printed
+    assert (data / "srwt_test/wav.scp").read_text() == f"{name} cat {path} |\n"
+
+
 def test_capitals_among_small_letters_stay(tmp_path, local_data):
     corpus = make_srwt_ctm(tmp_path / "aligned")
     ctm = corpus / "test/ctm"

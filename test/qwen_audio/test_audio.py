@@ -141,7 +141,7 @@ def test_a_wav_whose_chunks_cannot_be_followed_is_named(tmp_path):
         read_audio(str(path))
 
 
-@pytest.mark.parametrize("size", [0x7FFFFFFF, 0xFFFFFFFF])
+@pytest.mark.parametrize("size", [0x7FFFEFFF, 0x7FFFFFFF, 0xFFFFFFFF])  # sox at 24 bits; sox; ffmpeg
 def test_a_wav_written_into_a_pipe_leaves_its_length_open_and_is_read_to_the_end(tmp_path, size):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.full(1000, 0.25), 16000)
@@ -166,7 +166,7 @@ def test_an_empty_file_is_refused_and_no_samples_are_zero_samples(tmp_path):
 
 
 def test_a_command_is_never_run(tmp_path):
-    with pytest.raises(AudioError, match="pipe: .*run it once and name the file"):
+    with pytest.raises(AudioError, match="pipe: .* is a command, .*; name a file"):
         read_audio(f"touch {tmp_path}/ran |")
     assert not (tmp_path / "ran").exists()
 

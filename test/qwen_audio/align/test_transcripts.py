@@ -65,6 +65,17 @@ def test_a_segment_is_cut_out_of_its_recording(tmp_path):
         assert transcript.seconds() == (stop - 8000) / 16000
 
 
+def test_segments_in_a_row_run_the_command_of_their_recording_once(tmp_path):
+    ramp = np.arange(32000, dtype=np.int16)
+    soundfile.write(tmp_path / "ramp.wav", ramp, 16000)
+    command = f"echo >> {tmp_path}/ran; cat {tmp_path}/ramp.wav |"
+    for start in (0.25, 0.5):
+        transcript = Transcript("u", "r", command, start, 1.5, "yes", "en")
+        assert transcript.seconds() == 1.5 - start
+        assert (transcript.wave() * 32768 == ramp[round(start * 16000) : 24000]).all()
+    assert (tmp_path / "ran").read_text() == "\n"
+
+
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
 def test_a_segment_is_cut_out_of_what_ffmpeg_alone_reads(tmp_path, ffmpeg):
     ramp = np.arange(32000, dtype=np.int16)

@@ -37,6 +37,7 @@ def test_disjoint_sets_pass_and_are_counted(tmp_path):
         "train_recordings": 1,
         "held_out_recordings": 1,
         "unreadable_recordings": 0,
+        "recordings_by_name_alone": 0,
         "train_sentences": 2,
         "held_out_sentences": 2,
     }
@@ -50,6 +51,22 @@ def test_a_planted_copy_of_a_recording_is_named(tmp_path):
     ]
     with pytest.raises(ValueError, match=r"1 recording\(s\) of valid or test.*copy.flac = .*a.wav"):
         check_leak([train], [data_dir(tmp_path, "test", rows)])
+
+
+def test_the_same_command_is_the_same_recording_and_none_is_run(tmp_path, capsys):
+    said = [
+        (f"{name}{n}", f"touch {tmp_path}/ran; echo {n} |", name, name * 2) for n, name in enumerate("abc")
+    ]
+    train = data_dir(tmp_path, "train", said[:2])
+    other = data_dir(tmp_path, "other", [said[2], ("a0", "echo other |", "d", "dd")])
+    assert check_leak([train], [other])["recordings_by_name_alone"] == 4
+    assert "same id on both sides, but other audio, or another command: a0" in capsys.readouterr().out
+    same = data_dir(tmp_path, "same", [("x", said[1][1], "d", "dd")])
+    with pytest.raises(
+        ValueError, match=r"1 recording\(s\) of valid or test stand in train: touch .* = touch"
+    ):
+        check_leak([train], [same])
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_planted_sentence_is_named_whatever_its_case_and_marks(tmp_path):
