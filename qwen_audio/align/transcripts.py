@@ -10,7 +10,7 @@ import numpy as np
 from qwen_audio.audio import SAMPLE_RATE, AudioError, is_command, num_samples
 from qwen_audio.data.command import command_audio
 from qwen_audio.data.format_audio import OVERSHOOT_SECONDS
-from qwen_audio.data.kaldi_dir import KaldiDir, Utterance, join, read_table
+from qwen_audio.data.kaldi_dir import DEFAULT_LANGUAGE, KaldiDir, Utterance, join, read_table
 from qwen_audio.ffmpeg import any_audio
 from qwen_audio.tags import MAX_TIME
 
@@ -81,7 +81,7 @@ def read_transcripts(data: Path, tasks: Mapping, language: str | None = None) ->
         tables["language"] = read_table(data / "utt2lang")
     for _, found in join(tables):
         if "said" in found:
-            spoken = language or found.get("language", (0, "en"))[1]
+            spoken = language or found.get("language", (0, DEFAULT_LANGUAGE))[1]
             yield from _of_utterance(found["said"], spoken, language)
 
 

@@ -11,7 +11,9 @@ Example:
 """
 
 import argparse
+from pathlib import Path
 
+from qwen_audio.data.default_language import default_language_note
 from qwen_audio.data.prepare import AUDIO_FORMATS, FEATS_TYPES, prepare, report
 from qwen_audio.task_spec import load_tasks
 
@@ -32,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    if note := default_language_note(Path(args.source)):
+        print(note)
     summary = prepare(
         args.source,
         args.target,

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from qwen_audio.data.first_seconds import first_seconds
 
+DEFAULT_LANGUAGE = "en"  # of text where there is no utt2lang
 SORT = "sort it with `LC_ALL=C sort -o {0} {0}`"
 SORT_ROWS = "write the rows in the byte order of 'utt'"
 
@@ -135,7 +136,7 @@ class KaldiDir:
                 raise ValueError(f"{self.path / name} does not exist; a Kaldi data directory needs it{hint}")
         if labelled and not any((self.path / name).is_file() for name in ("text", "examples.jsonl")):
             raise ValueError(f"{self.path} has neither text nor examples.jsonl; one of them holds the labels")
-        self.default_language = "" if self._has("utt2lang") else "en"
+        self.default_language = "" if self._has("utt2lang") else DEFAULT_LANGUAGE
         self.languages = {""}  # known to have a token; the empty one is refused per utterance
 
     def utterances(self) -> Iterator[Utterance]:
@@ -218,7 +219,7 @@ class KaldiDir:
         return _fault(kept, task)
 
     def _transcript(self, utt: str, found: dict) -> dict:
-        """The line of ``text`` as an example; en is the language where there is no utt2lang."""
+        """The line of ``text`` as an example."""
         number, language = found.get("utt2lang", (0, self.default_language))
         row = {"utt": utt, "task": "asr", "audio_lang": language, "text_lang": language}
         if language not in self.languages:

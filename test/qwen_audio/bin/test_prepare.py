@@ -26,6 +26,7 @@ def test_the_command_prints_its_counts(data, tmp_path):
     done = run(data, tmp_path / "dump" / "raw" / "set", "--audio_format", "wav.ark")
     assert done.returncode == 0, done.stderr
     assert "read 1 utterances, 1 examples; used 1, 1 (0.00 h); rejected 0, 0" in done.stdout
+    assert done.stdout.startswith(f"{data} has no utt2lang: its text is taken as English (en)\n")
     assert json.loads((tmp_path / "dump/raw/set/summary.json").read_text())["audio_format"] == "wav.ark"
 
 
