@@ -5,7 +5,7 @@ counts; with --format also OUTPUT/SET/TASK/LANGUAGE/UTT.suffix, a file per trans
 where it was broken off. The inference configuration is YAML; without one it is the decode.yaml that stage 7 leaves in
 the model's folder, and without that greedy search:
 
-    batch_conf: {max_examples: 64, max_seconds: 240}   # clips at once, of sets
+    batch_conf: {max_examples: 64, max_seconds: 240}   # clips or windows at once
     num_threads: 2                   # of the CPU; by default OMP_NUM_THREADS
     beam_size: 1                     # for every task ...
     tasks:
@@ -14,7 +14,10 @@ the model's folder, and without that greedy search:
 Recordings: writes OUTPUT/NAME.suffix for each, words with times, found by the model's timestamp head or the one
 named. It decodes as the configuration says of its task, ctc and attention of asr, tokens of srwt, but for
 max_new_tokens below the task's own: a window is longer than many clips are. Windows whose answer is cut all the same
-are counted. What cannot be read is listed in OUTPUT/rejected.tsv. The model may be a pretrained Whisper's folder too.
+are counted. Windows of several recordings are heard as one batch, as far as batch_conf allows. What cannot be read is
+listed in OUTPUT/rejected.tsv as it comes. The same command goes on where it was broken off: a recording whose files
+stand already, newer than it, by the same model and options (OUTPUT/asked.yaml), is not decoded again. The model may
+be a pretrained Whisper's folder too.
 
 Examples:
     qwen-audio decode --model exp/pretrain_default --sets dump/tokens/asterisk_test dump/tokens/notes_test \\
@@ -23,9 +26,12 @@ Examples:
         --format txt srt textgrid --output transcripts
     qwen-audio decode --model tools/backbones/whisper-base --audio talk.mp3 --language en --format srt \\
         --output transcripts
+    qwen-audio decode --model exp/pretrain_default --scp wav.scp --language en --output transcripts \\
+        --device cuda:0 --shard 1/4      # and --device cuda:1 --shard 2/4 and so on, at the same time
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 
@@ -46,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     source.add_argument(
         "--audio", nargs="+", metavar="FILE", help="recordings: wav, flac, mp3, ogg; others by ffmpeg"
+    )
+    source.add_argument("--scp", help="recordings: a file of lines ID PATH, sorted; ids name what is written")
+    parser.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="of recordings: take every N-th from the I-th on, so that N GPUs or machines share a list and OUTPUT",
     )
     parser.add_argument("--output", required=True, help="folder to write; each set has one in it")
     parser.add_argument(
@@ -71,10 +83,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    foreign = ("language", "timestamp_head", "window") if args.sets else ("tasks",)
+    foreign = ("language", "timestamp_head", "window", "shard") if args.sets else ("tasks",)
     for name in foreign:
         if getattr(args, name) is not None:
-            raise ValueError(f"--{name} goes with {'--audio' if args.sets else '--sets'}; leave it out")
+            raise ValueError(
+                f"--{name} goes with {'--audio or --scp' if args.sets else '--sets'}; leave it out"
+            )
     (_decode_sets if args.sets else _decode_recordings)(args)
 
 
@@ -82,9 +96,11 @@ def _decode_sets(args: argparse.Namespace) -> None:
     from qwen_audio.data.token_set import TokenSet
     from qwen_audio.infer.arguments import check_names
     from qwen_audio.infer.options import load_inference_config
+    from qwen_audio.score.registry import try_own
     from qwen_audio.task_spec import load_tasks
 
     specs = load_tasks()
+    try_own(specs.values())
     config = load_inference_config(args.config, specs) if args.config else None
     check_names(args.sets)
     sets = [TokenSet(folder) for folder in args.sets]
@@ -110,24 +126,58 @@ def _decode_sets(args: argparse.Namespace) -> None:
 
 def _decode_recordings(args: argparse.Namespace) -> None:
     if not args.language:
-        raise ValueError("--audio needs --language, the code of the language spoken, such as en")
+        source = "--audio" if args.audio else "--scp"
+        raise ValueError(f"{source} needs --language, the code of the language spoken, such as en")
 
     from qwen_audio.infer.arguments import place_of
     from qwen_audio.infer.long_audio import WINDOW_SECONDS, recording_head
     from qwen_audio.infer.options import load_inference_config
-    from qwen_audio.infer.transcribe import check_recordings, load_speech_model, transcribe
+    from qwen_audio.infer.recordings import (
+        asked_since,
+        listed_recordings,
+        named_recordings,
+        not_done,
+        shard_of,
+    )
+    from qwen_audio.infer.transcribe import check_asked, load_speech_model, transcribe
     from qwen_audio.task_spec import load_tasks
 
     window = WINDOW_SECONDS if args.window is None else args.window
-    check_recordings(args.audio, args.language, window)
+    check_asked(args.language, window)
+    recordings = named_recordings(args.audio) if args.audio else listed_recordings(args.scp)
+    if args.shard:
+        recordings = shard_of(recordings, args.shard)
     search = load_inference_config(args.config, load_tasks()) if args.config else None
     loaded = load_speech_model(args.model, **place_of(args))
-    (search or loaded.search).set_threads()
-    head = recording_head(loaded, args.timestamp_head, search)
-    formats = args.format or ["txt"]
-    summary = transcribe(loaded, head, args.audio, args.language, window, Path(args.output), formats)
+    if search:
+        loaded = dataclasses.replace(loaded, search=search)
+    loaded.search.set_threads()
+    head = recording_head(loaded, args.timestamp_head)
+    output, formats = Path(args.output), args.format or ["txt"]
+    since = asked_since(output, _asked(args, loaded, window), args.model)
+    waiting = not_done(recordings, output, formats, since)
+    if before := len(recordings) - len(waiting):
+        print(f"{output}: {before} of {len(recordings)} recordings were done before", flush=True)
+    summary = transcribe(
+        loaded, head, waiting, args.language, window, output, formats, before, args.shard or ""
+    )
     print(
-        f"{args.output}: {summary['words']} words in {summary['recordings']} recordings,"
+        f"{output}: {summary['words']} words in {summary['recordings']} recordings,"
         f" {summary['audio_seconds']:.0f} s of audio, in {summary['seconds']:.0f} s: real-time factor"
         f" {summary['real_time_factor']:.3f}; {summary['rejected']} rejected, {summary['unfinished']} windows cut"
     )
+
+
+def _asked(args: argparse.Namespace, loaded, window: float) -> dict:
+    """What a transcript depends on, besides the recording and the weights."""
+    search = dataclasses.asdict(loaded.search)
+    return {
+        "model": args.model,
+        "dtype": str(loaded.dtype),
+        "quantize": args.quantize,
+        "timestamp_head": args.timestamp_head or loaded.config["timestamp_head"],
+        "timestamp_head_conf": loaded.config["timestamp_head_conf"],
+        "language": args.language,
+        "window": window,
+        "search": {key: search[key] for key in search if key not in ("batch_conf", "num_threads")},
+    }

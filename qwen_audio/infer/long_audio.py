@@ -1,16 +1,14 @@
-"""Words of a recording of any length: windows that overlap, each heard by a timestamp head, then stitched."""
+"""Words of recordings of any length: windows that overlap, each heard by a timestamp head, then stitched."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from qwen_audio.audio import HOP, SAMPLE_RATE
+from qwen_audio.data.packing import padded_batches
 from qwen_audio.infer.load import LoadedModel
-from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.stitch import Heard, stitch
-from qwen_audio.progress import progress
 from qwen_audio.timestamp.head import Hearing, TimestampHead
 from qwen_audio.words import HeardWord
 
@@ -19,7 +17,6 @@ SHORTEST_WINDOW = 10.0
 OVERLAP_SECONDS = 4.0  # heard by two windows: some words that both hear whole
 SLACK_SECONDS = 1.0  # an edge moves by so much to either side, to a quiet place
 QUIET_HOPS = 20  # a quiet place is 0.2 s long: longer than the closure of a stop within a word
-BATCH = 8  # windows heard together
 SILENT = 1e-3  # a window whose samples all lie below it (-60 dB) holds no words
 
 
@@ -31,17 +28,15 @@ class Window:
     audio: np.ndarray
 
 
-def recording_head(
-    loaded: LoadedModel, name: str | None = None, search: InferenceConfig | None = None
-) -> TimestampHead:
-    """A timestamp head for ``words_of_recording``; arguments and errors as of LoadedModel.timestamp_head.
+def recording_head(loaded: LoadedModel, name: str | None = None) -> TimestampHead:
+    """A timestamp head for windows of recordings; ``name`` and errors as of LoadedModel.timestamp_head.
 
-    The configuration may be meant for shorter clips than a window: an answer may have its task's own
+    The model's ``search`` may be meant for shorter clips than a window: an answer may have its task's own
     max_new_tokens at least.
     """
-    head = loaded.timestamp_head(name, search)
+    head = loaded.timestamp_head(name)
     if isinstance(head, Hearing):
-        head.search = (search or loaded.search).with_room(head.spec(loaded.tasks))
+        head.search = loaded.search.with_room(head.spec(loaded.tasks))
     return head
 
 
@@ -51,27 +46,54 @@ def unfinished_note(count: int) -> str:
 
 
 def words_of_recording(
-    loaded: LoadedModel,
-    head: TimestampHead,
-    pieces: Iterable[Window],
-    language: str,
-    label: str | None = None,
+    loaded: LoadedModel, head: TimestampHead, pieces: Iterable[Window], language: str
 ) -> Iterator[HeardWord]:
     """Words spoken in a recording, in order, times in seconds from its beginning.
 
     Args:
-        pieces: its ``windows``, of which no more is held at a time than a batch.
+        pieces: its ``windows``, of which no more is held at a time than a batch and the one before it.
         language: code of the language spoken.
-        label: what progress is said of; None says nothing.
     """
-    heard = _heard(loaded, head, pieces, language)
-    return stitch(heard if label is None else progress(heard, None, label))
+    heard = hear_windows(loaded, head, ((None, window) for window in pieces), language)
+    return stitch(each for _, each in heard)
+
+
+def hear_windows[Recording](
+    loaded: LoadedModel, head: TimestampHead, pieces: Iterable[tuple[Recording, Window]], language: str
+) -> Iterator[tuple[Recording, Heard]]:
+    """What is heard in each window of one recording or of many, in their order.
+
+    Windows, whichever recording they are of, are heard together as far as ``batch_conf`` of the model's ``search``
+    allows. Of words that begin where their window ends, which only a model that repeats itself writes, none is
+    kept.
+    """
+    pad = getattr(loaded.model.frontend, "pad_to", None) or 1  # silence behind a clip is computed on too
+    most = loaded.search.batch_conf
+    for batch in padded_batches(
+        pieces,
+        lambda piece: -(-len(piece[1].audio) // pad) * pad,
+        most["max_seconds"] * SAMPLE_RATE,
+        most["max_examples"],
+    ):
+        found, cut = {}, set()
+        if loud := [place for place, (_, window) in enumerate(batch) if _is_loud(window.audio)]:
+            audios = [batch[place][1].audio for place in loud]
+            found = dict(zip(loud, head.words_of(loaded, audios, [language] * len(loud)), strict=True))
+            cut = {loud[number] for number in head.cut}
+        for place, (recording, window) in enumerate(batch):
+            begin, length = window.start / SAMPLE_RATE, len(window.audio) / SAMPLE_RATE
+            moved = [
+                HeardWord(text, begin + start, begin + end, chance)
+                for text, start, end, chance in found.get(place, [])
+                if start < length
+            ]
+            yield recording, Heard(begin, begin + length, moved, place in cut)
 
 
 def windows(blocks: Iterable[np.ndarray], seconds: float = WINDOW_SECONDS) -> Iterator[Window]:
     """Cut a recording into windows of at most ``seconds``, their edges at the quietest places near by.
 
-    What is no longer than a window is one.
+    What is no longer than a window is one, also an empty recording.
 
     Args:
         blocks: the recording in pieces, (N_i,) float32 in ±1 at 16 kHz (read_blocks); no more of it is held
@@ -93,8 +115,7 @@ def windows(blocks: Iterable[np.ndarray], seconds: float = WINDOW_SECONDS) -> It
         yield Window(start, buffer[:end].copy())
         step = _quietest(buffer, end - overlap - slack, end - overlap + slack)
         start, buffer = start + step, buffer[step:]
-    if len(buffer):
-        yield Window(start, buffer)
+    yield Window(start, buffer)
 
 
 def _quietest(wave: np.ndarray, low: int, high: int) -> int:
@@ -104,19 +125,5 @@ def _quietest(wave: np.ndarray, low: int, high: int) -> int:
     return low + (int(power.argmin()) + QUIET_HOPS // 2) * HOP
 
 
-def _heard(
-    loaded: LoadedModel, head: TimestampHead, pieces: Iterable[Window], language: str
-) -> Iterator[Heard]:
-    """Of words that begin where their window ends, which only a model that repeats itself writes, none is kept."""
-    for batch in itertools.batched(pieces, BATCH):
-        loud = [window.audio for window in batch if np.abs(window.audio).max() >= SILENT]
-        found = iter(head.words_of(loaded, loud, [language] * len(loud)) if loud else [])
-        for window in batch:
-            words = next(found) if np.abs(window.audio).max() >= SILENT else []
-            begin, length = window.start / SAMPLE_RATE, len(window.audio) / SAMPLE_RATE
-            moved = [
-                HeardWord(text, begin + start, begin + end, chance)
-                for text, start, end, chance in words
-                if start < length
-            ]
-            yield Heard(begin, begin + length, moved)
+def _is_loud(wave: np.ndarray) -> bool:
+    return bool((np.abs(wave) >= SILENT).any())

@@ -13,11 +13,16 @@ SPREAD = 0.2  # seconds; two words so far apart count e times less as the same o
 
 @dataclass(frozen=True)
 class Heard:
-    """What was heard in one window; ``start``, ``end`` and the words' times are seconds of the recording."""
+    """What was heard in one window; ``start``, ``end`` and the words' times are seconds of the recording.
+
+    Attributes:
+        cut: whether words at its end may be missing.
+    """
 
     start: float
     end: float
     words: list[HeardWord]
+    cut: bool = False
 
 
 def stitch(windows: Iterable[Heard]) -> Iterator[HeardWord]:

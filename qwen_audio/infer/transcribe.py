@@ -1,49 +1,40 @@
 """Transcripts in files: of recordings of any length and format, and of decoded rows."""
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import quote
-
-import numpy as np
 
 from qwen_audio.audio import SAMPLE_RATE, AudioError
 from qwen_audio.backbone import resolve
 from qwen_audio.data.timed_words import Transcript, timed_transcript
 from qwen_audio.data.word_writers import FORMATS, write_transcript
-from qwen_audio.ffmpeg import any_blocks
 from qwen_audio.infer.decode import HYP, SUMMARY
 from qwen_audio.infer.load import LoadedModel, load_model
-from qwen_audio.infer.long_audio import SHORTEST_WINDOW, unfinished_note, windows, words_of_recording
+from qwen_audio.infer.long_audio import SHORTEST_WINDOW, Window, hear_windows, unfinished_note, windows
 from qwen_audio.infer.pretrained import load_whisper
+from qwen_audio.infer.recordings import Recording
+from qwen_audio.infer.stitch import Heard, stitch
+from qwen_audio.progress import progress
 from qwen_audio.registry import nearest
 from qwen_audio.tags import LANGUAGES, MAX_TIME
 from qwen_audio.task_spec import WORDS, TaskSpec
+from qwen_audio.timestamp.head import TimestampHead
 from qwen_audio.words import HeardWord, parse_words
 
-REJECTED = "rejected.tsv"
+REJECTED = "rejected.tsv"  # id, audio, reason
 
 
-def check_recordings(paths: list[str], language: str, window_seconds: float) -> None:
-    """Whether all can be asked for, before a model is loaded.
-
-    Raises:
-        ValueError: naming the file that is missing, two files that would give one, the language or the window.
-    """
+def check_asked(language: str, window_seconds: float) -> None:
+    """Raises: ValueError naming the language or the window that cannot be asked for, before a model is loaded."""
     if language not in LANGUAGES:
         raise ValueError(f"--language {language!r}{nearest(language, LANGUAGES)}")
     if not SHORTEST_WINDOW <= window_seconds <= MAX_TIME:
         raise ValueError(f"--window is {window_seconds:g}; write {SHORTEST_WINDOW:g} to {MAX_TIME:g} seconds")
-    named: dict[str, str] = {}
-    for path in paths:
-        if not Path(path).is_file():
-            raise ValueError(f"--audio {path}: there is no such file")
-        other = named.setdefault(Path(path).stem, path)
-        if other != path:
-            raise ValueError(
-                f"{other} and {path} would both be written as {Path(path).stem}; give each its own --output"
-            )
 
 
 def load_speech_model(
@@ -59,55 +50,96 @@ def load_speech_model(
 
 
 def transcribe(
-    loaded, head, paths: list[str], language: str, window_seconds: float, output: Path, formats: list[str]
+    loaded: LoadedModel,
+    head: TimestampHead,
+    recordings: list[Recording],
+    language: str,
+    window_seconds: float,
+    output: Path,
+    formats: list[str],
+    before: int = 0,
+    shard: str = "",
 ) -> dict:
     """Write ``output/STEM.suffix`` for each recording and format, rejected.tsv and summary.json.
 
-    A recording that cannot be read to its end is rejected with the reason; the others are written. Of which one
-    windows were not written to their end is printed.
+    A recording that cannot be read to its end is rejected with the reason, at once; the others are written, each
+    when its last window was heard. Of which one windows were not written to their end is printed.
 
     Args:
         head: of ``recording_head``.
+        before: how many others were done before.
+        shard: ``I/N`` where others fill the same folder: rejected.I_of_N.tsv and summary.I_of_N.json are written.
 
     Returns:
-        the summary: recordings, rejected, words, unfinished (windows whose answer was cut), audio_seconds, seconds
-        (wall), real_time_factor.
+        the summary: recordings, rejected, before, words, unfinished (windows whose answer was cut), audio_seconds,
+        seconds (wall), real_time_factor.
 
     Raises:
         ValueError: if not one recording could be read, with the first reason.
     """
     output.mkdir(parents=True, exist_ok=True)
-    begin, words, heard, rejected = time.monotonic(), 0, 0.0, []
-    for path in paths:
-        recording, before = _Recording(path), head.unfinished
-        pieces = windows(recording.blocks(), window_seconds)
-        try:
-            found = list(words_of_recording(loaded, head, pieces, language, f"windows of {Path(path).name}"))
-        except AudioError as fault:
-            rejected.append((path, str(fault)))
-            print(f"rejected: {fault}", flush=True)
-            continue
-        if cut := head.unfinished - before:
-            print(f"{path}: {unfinished_note(cut)}", flush=True)
-        transcript = timed_transcript(Path(path).stem, language, recording.samples / SAMPLE_RATE, found)
-        write_transcript(transcript, output, transcript.name, formats)
-        words, heard = words + len(transcript.words), heard + transcript.seconds
+    begin, words, audio_seconds, unfinished = time.monotonic(), 0, 0.0, 0
+    rejected: dict[Recording, str] = {}
+    with open(_of_shard(output / REJECTED, shard), "w", encoding="utf-8") as listed:
+        pieces = _windows(recordings, window_seconds, rejected, listed)
+        heard = hear_windows(loaded, head, pieces, language)
+        for recording, parts in _by_recording(heard, recordings):
+            if recording in rejected:
+                continue
+            if cut := sum(part.cut for part in parts):
+                print(f"{recording.audio}: {unfinished_note(cut)}", flush=True)
+            seconds = recording.samples / SAMPLE_RATE
+            transcript = timed_transcript(recording.name, language, seconds, list(stitch(parts)))
+            write_transcript(transcript, output, recording.stem, formats)
+            words, unfinished = words + len(transcript.words), unfinished + cut
+            audio_seconds += seconds
+    if rejected and len(rejected) == len(recordings) and not before:
+        raise ValueError(f"none of {len(rejected)} recordings could be read: {next(iter(rejected.values()))}")
     seconds = time.monotonic() - begin
-    rows = "".join(f"{path}\t{reason}\n" for path, reason in rejected)
-    (output / REJECTED).write_text(rows, encoding="utf-8")
-    if len(rejected) == len(paths):
-        raise ValueError(f"none of {len(paths)} recordings could be read: {rejected[0][1]}")
     summary = {
-        "recordings": len(paths) - len(rejected),
+        "recordings": len(recordings) - len(rejected),
         "rejected": len(rejected),
+        "before": before,
         "words": words,
-        "unfinished": head.unfinished,
-        "audio_seconds": heard,
+        "unfinished": unfinished,
+        "audio_seconds": audio_seconds,
         "seconds": seconds,
-        "real_time_factor": seconds / max(heard, 1e-9),
+        "real_time_factor": seconds / max(audio_seconds, 1e-9),
     }
-    (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    _of_shard(output / SUMMARY, shard).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return summary
+
+
+def _windows(
+    recordings: list[Recording], seconds: float, rejected: dict[Recording, str], listed: TextIO
+) -> Iterator[tuple[Recording, Window]]:
+    """The windows of all; of a recording that cannot be read to its end, those before the fault."""
+    for recording in recordings:
+        try:
+            for window in windows(recording.blocks(), seconds):
+                yield recording, window
+        except AudioError as fault:
+            rejected[recording] = str(fault)
+            print(f"rejected: {fault}", flush=True)
+            print(recording.name, recording.audio, fault, sep="\t", file=listed, flush=True)
+
+
+def _by_recording(
+    heard: Iterator[tuple[Recording, Heard]], recordings: list[Recording]
+) -> Iterator[tuple[Recording, list[Heard]]]:
+    """Each recording with its windows; progress is said of windows where there is one alone."""
+    if len(recordings) == 1:
+        heard = progress(heard, None, f"windows of {recordings[0].name}")
+    found = (
+        (recording, [part for _, part in group])
+        for recording, group in itertools.groupby(heard, itemgetter(0))
+    )
+    return found if len(recordings) == 1 else progress(found, len(recordings), "recordings")
+
+
+def _of_shard(path: Path, shard: str) -> Path:
+    """``summary.json`` -> ``summary.1_of_4.json``"""
+    return path.with_suffix(f".{shard.replace('/', '_of_')}{path.suffix}") if shard else path
 
 
 def check_formats(formats: list[str], tasks: list[str], specs: dict[str, TaskSpec]) -> None:
@@ -157,15 +189,3 @@ def _of_row(row: dict, spec: TaskSpec) -> Transcript | None:
 
 def _timed(spec: TaskSpec) -> bool:
     return spec.transcribes and spec.target == WORDS
-
-
-class _Recording:
-    """A file that libsndfile or ffmpeg reads; ``samples`` counts what was read at 16 kHz."""
-
-    def __init__(self, path: str):
-        self.path, self.samples = path, 0
-
-    def blocks(self) -> Iterator[np.ndarray]:
-        for block in any_blocks(self.path):
-            self.samples += len(block)
-            yield block

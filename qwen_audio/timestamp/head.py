@@ -1,5 +1,7 @@
 """What every timestamp head answers: the words of a clip with their times."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -20,9 +22,11 @@ class TimestampHead:
 
     Attributes:
         unfinished: answers so far that max_new_tokens or a loop cut: words may be missing.
+        cut: places of those of the last ``words_of``.
     """
 
     unfinished = 0
+    cut: Sequence[int] = ()
 
     def words(self, loaded, audio: np.ndarray, language: str = "en") -> list[HeardWord]:
         """Words spoken, in their order; times are seconds from the beginning of the clip.
@@ -36,9 +40,13 @@ class TimestampHead:
 
     def words_of(self, loaded, audios: list[np.ndarray], languages: list[str]) -> list[list[HeardWord]]:
         """The words of several clips; a head that can take them at once does."""
-        return [
-            self.words(loaded, audio, language) for audio, language in zip(audios, languages, strict=True)
-        ]
+        found, cut = [], []
+        for place, (audio, language) in enumerate(zip(audios, languages, strict=True)):
+            before = self.unfinished
+            found.append(self.words(loaded, audio, language))
+            cut += [place] * (self.unfinished > before)
+        self.cut = cut
+        return found
 
     def align(
         self, loaded, audios: list[np.ndarray], texts: list[str], languages: list[str]
@@ -112,7 +120,8 @@ class Hearing(TimestampHead):
         spec = self.spec(clips.loaded.tasks)
         options = (self.search or clips.loaded.search).search_options(spec)
         answers = clips.answer(which, self.prompts(clips.loaded, languages), grammar, options)
-        self.unfinished += sum(not answer.ended for answer in answers)
+        self.cut = [clip for clip, answer in zip(which, answers) if not answer.ended]
+        self.unfinished += len(self.cut)
         return answers
 
 

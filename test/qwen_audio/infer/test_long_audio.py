@@ -1,14 +1,17 @@
 """A recording of 5 minutes whose words are tones, and a head that hears them from the sound alone."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from qwen_audio.audio import SAMPLE_RATE
-from qwen_audio.infer.long_audio import BATCH, windows, words_of_recording
+from qwen_audio.infer.long_audio import hear_windows, windows, words_of_recording
+from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.timestamp.head import TimestampHead
 
+MODEL = SimpleNamespace(search=InferenceConfig(), model=SimpleNamespace(frontend=None))
 FRAME = 160  # samples; tones are multiples of 100 Hz, whole periods of which fill a frame
 WORDS = {f"w{hertz}": hertz for hertz in range(500, 3500, 100)}
 
@@ -71,7 +74,7 @@ GAPS = {"clear pauses": [10, 40, 80], "hardly a pause": [0, 2], "no pause at all
 def test_of_five_minutes_no_word_is_lost_or_doubled_and_all_have_their_times(gaps, vocabulary, seconds):
     wave, words = make_recording(300, gaps, vocabulary)
     head = TonesHead()
-    found = list(words_of_recording(None, head, windows(blocks_of(with_silence(wave)), seconds), "en"))
+    found = list(words_of_recording(MODEL, head, windows(blocks_of(with_silence(wave)), seconds), "en"))
     assert [word[0] for word in found] == [word[0] for word in words]
     times = [(start, end) for _, start, end, _ in found]
     np.testing.assert_allclose(times, [(start + 0.1, end + 0.1) for _, start, end in words], atol=0.011)
@@ -118,7 +121,7 @@ def test_what_is_no_longer_than_a_window_is_heard_at_once(size):
 @pytest.mark.parametrize("blocks", [[], [np.zeros(0, np.float32)]])
 def test_an_empty_recording_has_no_words(blocks):
     head = TonesHead()
-    assert list(words_of_recording(None, head, windows(blocks), "en")) == [] and head.batches == []
+    assert list(words_of_recording(MODEL, head, windows(blocks), "en")) == [] and head.batches == []
 
 
 def test_the_size_of_the_blocks_changes_nothing():
@@ -135,7 +138,7 @@ def test_windows_without_a_sound_are_not_heard():
     tone, words = make_recording(5, [10])
     wave[1600 : 1600 + len(tone)] = tone
     head = TonesHead()
-    found = list(words_of_recording(None, head, windows(blocks_of(wave)), "en"))
+    found = list(words_of_recording(MODEL, head, windows(blocks_of(wave)), "en"))
     assert [word[0] for word in found] == [word[0] for word in words]
     assert head.batches == [1]
 
@@ -150,7 +153,7 @@ class SharpHead(TonesHead):
 def test_a_quiet_recording_is_heard():
     time = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
     wave = with_silence(0.006 * np.sin(2 * np.pi * 500 * time).astype(np.float32))
-    found = list(words_of_recording(None, SharpHead(), windows([wave]), "en"))
+    found = list(words_of_recording(MODEL, SharpHead(), windows([wave]), "en"))
     assert [word[0] for word in found] == ["w500"]
 
 
@@ -164,15 +167,35 @@ class StutteringHead(TonesHead):
 
 def test_words_repeated_at_the_end_of_a_window_are_dropped():
     wave, words = make_recording(100, [20])
-    found = list(words_of_recording(None, StutteringHead(), windows(blocks_of(with_silence(wave))), "en"))
+    found = list(words_of_recording(MODEL, StutteringHead(), windows(blocks_of(with_silence(wave))), "en"))
     assert [word[0] for word in found] == [word[0] for word in words]
 
 
-def test_several_windows_are_heard_together():
-    wave, _ = make_recording(300, [20])
+def model_with(pad_to=None, **batch_conf):
+    conf = {"max_examples": 64, "max_seconds": 240.0, **batch_conf}
+    frontend = SimpleNamespace(pad_to=pad_to)
+    return SimpleNamespace(search=InferenceConfig(batch_conf=conf), model=SimpleNamespace(frontend=frontend))
+
+
+@pytest.mark.parametrize(
+    "model, batches",
+    [
+        (model_with(), [10]),
+        (model_with(max_examples=4), [4, 4, 2]),
+        (model_with(max_seconds=9.5), [3, 3, 3, 1]),
+        (model_with(pad_to=30 * SAMPLE_RATE), [8, 2]),
+    ],
+    ids=["by default", "max_examples", "max_seconds", "an encoder that pads to 30 s"],
+)
+def test_windows_of_several_recordings_are_heard_together_as_batch_conf_allows(model, batches):
+    waves = [with_silence(make_recording(2.8, [20], seed=seed)[0])[: 3 * SAMPLE_RATE] for seed in range(10)]
+    pieces = ((number, window) for number, wave in enumerate(waves) for window in windows([wave]))
     head = TonesHead()
-    list(words_of_recording(None, head, windows(blocks_of(wave)), "en"))
-    assert head.batches[0] == BATCH and len(head.batches) == 2
+    heard = list(hear_windows(model, head, pieces, "en"))
+    assert head.batches == batches and [number for number, _ in heard] == list(range(10))
+    for (_, found), wave in zip(heard, waves):
+        alone = list(words_of_recording(MODEL, TonesHead(), windows([wave]), "en"))
+        assert found.words == alone != []
 
 
 def test_words_come_before_the_recording_is_read_to_its_end():
@@ -184,9 +207,9 @@ def test_words_come_before_the_recording_is_read_to_its_end():
             read.append(len(wave))
             yield wave
 
-    first = next(words_of_recording(None, TonesHead(), windows(endless()), "en"))
+    first = next(words_of_recording(MODEL, TonesHead(), windows(endless()), "en"))
     assert first[0] == words[0][0]
-    assert sum(read) < (BATCH + 2) * 28 * SAMPLE_RATE
+    assert sum(read) < (240 + 2 * 28) * SAMPLE_RATE
 
 
 def peak_of(minutes):
@@ -194,7 +217,7 @@ def peak_of(minutes):
     wave, _ = make_recording(60, [20])
     tracemalloc.start()
     try:
-        for _ in words_of_recording(None, TonesHead(), windows((wave for _ in range(minutes))), "en"):
+        for _ in words_of_recording(MODEL, TonesHead(), windows((wave for _ in range(minutes))), "en"):
             pass
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -202,10 +225,10 @@ def peak_of(minutes):
 
 
 def test_memory_does_not_grow_with_length():
-    assert peak_of(30) < 1.1 * peak_of(6)
+    assert peak_of(30) < 1.1 * peak_of(12)
 
 
 def test_a_head_may_answer_plain_tuples():
     wave = make_recording(3, gaps=[20])[0]
-    (first, *_) = words_of_recording(None, TonesHead(), windows([wave]), "en")
+    (first, *_) = words_of_recording(MODEL, TonesHead(), windows([wave]), "en")
     assert (first.text in WORDS, first.start, first.confidence) == (True, 0.2, 1.0)

@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 
 from qwen_audio.cli import run
 from qwen_audio.data import json_rows
+from qwen_audio.infer.options import InferenceConfig
+from qwen_audio.infer.recordings import named_recordings
 from qwen_audio.infer.transcribe import (
+    check_asked,
     check_formats,
-    check_recordings,
     load_speech_model,
     transcribe,
     write_hypotheses,
@@ -20,6 +23,7 @@ from qwen_audio.task_spec import load_tasks
 from qwen_audio.timestamp.head import TimestampHead
 
 SPECS = load_tasks()
+MODEL = SimpleNamespace(search=InferenceConfig(), model=SimpleNamespace(frontend=None))
 
 
 class Loudness(TimestampHead):
@@ -28,6 +32,10 @@ class Loudness(TimestampHead):
     def words(self, loaded, audio, language="en"):
         seconds = len(audio) / 16000
         return [(f"{language}{seconds:.1f}s{100 * np.abs(audio).max():.0f}", 0.0, seconds, 1.0)]
+
+
+def write_all(head, paths, output, formats, language="en"):
+    return transcribe(MODEL, head, named_recordings(paths), language, 28.0, output, formats)
 
 
 @pytest.fixture
@@ -43,7 +51,7 @@ def recordings(tmp_path):
 
 def test_each_recording_is_written_in_each_format(recordings, tmp_path):
     paths = [recordings("a.wav", 1.0), recordings("b.flac", 2.0, 0.25)]
-    summary = transcribe(None, Loudness(), paths, "es", 28.0, tmp_path / "out", ["txt", "srt"])
+    summary = write_all(Loudness(), paths, tmp_path / "out", ["txt", "srt"], "es")
     names = ["a.srt", "a.txt", "b.srt", "b.txt", "rejected.tsv", "summary.json"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert [(tmp_path / "out" / f"{name}.txt").read_text() for name in "ab"] == ["es1.0s50\n", "es2.0s25\n"]
@@ -58,43 +66,38 @@ def test_what_cannot_be_read_is_rejected_with_its_reason_and_the_others_are_writ
     with open(cut, "r+b") as stream:
         stream.truncate(40000)
     paths = [cut, recordings("whole.wav", 1.0)]
-    summary = transcribe(None, Loudness(), paths, "en", 28.0, tmp_path / "out", ["txt"])
+    summary = write_all(Loudness(), paths, tmp_path / "out", ["txt"])
     assert (summary["recordings"], summary["rejected"]) == (1, 1)
     rows = [line.split("\t") for line in (tmp_path / "out" / "rejected.tsv").read_text().splitlines()]
-    assert [path for path, _ in rows] == [cut] and "lacks 24044 bytes" in rows[0][1]
+    assert [row[:2] for row in rows] == [["cut", cut]] and "lacks 24044 bytes" in rows[0][2]
     assert not (tmp_path / "out" / "cut.txt").exists() and (tmp_path / "out" / "whole.txt").exists()
 
 
 def test_if_nothing_can_be_read_the_first_reason_is_the_error(tmp_path):
     (tmp_path / "a.wav").write_text("no audio")
     with pytest.raises(ValueError, match="none of 1 recordings could be read: unreadable audio: .*a.wav"):
-        transcribe(None, Loudness(), [str(tmp_path / "a.wav")], "en", 28.0, tmp_path / "out", ["txt"])
+        write_all(Loudness(), [str(tmp_path / "a.wav")], tmp_path / "out", ["txt"])
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
 def test_a_format_that_libsndfile_does_not_know_is_read_by_ffmpeg(recordings, ffmpeg, tmp_path):
     ffmpeg(recordings("a.wav", 2.0), tmp_path / "b.m4a")
-    transcribe(None, Loudness(), [str(tmp_path / "b.m4a")], "en", 28.0, tmp_path / "out", ["json"])
+    write_all(Loudness(), [str(tmp_path / "b.m4a")], tmp_path / "out", ["json"])
     seconds = json.loads((tmp_path / "out" / "b.json").read_text())["seconds"]
     assert seconds == pytest.approx(2.0, abs=0.13)
 
 
 @pytest.mark.parametrize(
-    "names, language, window, said",
+    "language, window, said",
     [
-        (["a.wav", "gone.wav"], "en", 28.0, "--audio .*gone.wav: there is no such file"),
-        (["a.wav", "a.flac"], "en", 28.0, "a.wav and .*a.flac would both be written as a"),
-        (["a.wav"], "eng", 28.0, "--language 'eng'; did you mean 'en'"),
-        (["a.wav"], "en", 9.0, "--window is 9; write 10 to 30 seconds"),
-        (["a.wav"], "en", 31.0, "--window is 31; write 10 to 30 seconds"),
+        ("eng", 28.0, "--language 'eng'; did you mean 'en'"),
+        ("en", 9.0, "--window is 9; write 10 to 30 seconds"),
+        ("en", 31.0, "--window is 31; write 10 to 30 seconds"),
     ],
 )
-def test_faults_of_the_arguments_are_found_before_a_model_is_loaded(
-    recordings, tmp_path, names, language, window, said
-):
-    recordings("a.wav", 1.0), recordings("a.flac", 1.0)
+def test_what_cannot_be_asked_is_said_before_a_model_is_loaded(language, window, said):
     with pytest.raises(ValueError, match=said):
-        check_recordings([str(tmp_path / name) for name in names], language, window)
+        check_asked(language, window)
 
 
 def write_rows(folder, rows):
@@ -200,7 +203,7 @@ def test_windows_that_were_not_written_to_their_end_are_counted(recordings, tmp_
             return super().words(loaded, audio, language)
 
     paths = [recordings("a.wav", 1.0), recordings("b.wav", 2.0)]
-    assert transcribe(None, Cut(), paths, "en", 28.0, tmp_path / "out", ["txt"])["unfinished"] == 1
+    assert write_all(Cut(), paths, tmp_path / "out", ["txt"])["unfinished"] == 1
     said = [line for line in capsys.readouterr().out.splitlines() if "written to the end" in line]
     assert len(said) == 1 and said[0].startswith(f"{paths[1]}: 1 window(s) not written to the end")
 
@@ -217,7 +220,13 @@ def test_a_folder_of_pretrained_weights_is_taken_for_a_whisper_and_another_for_a
 def test_the_shortest_recordings_are_transcribed_too(loaded, tmp_path, samples):
     soundfile.write(tmp_path / "a.wav", np.full(samples, 0.5), 16000)
     summary = transcribe(
-        loaded, loaded.timestamp_head(), [str(tmp_path / "a.wav")], "en", 28.0, tmp_path, ["json"]
+        loaded,
+        loaded.timestamp_head(),
+        named_recordings([str(tmp_path / "a.wav")]),
+        "en",
+        28.0,
+        tmp_path,
+        ["json"],
     )
     assert (summary["recordings"], summary["rejected"]) == (1, 0)
     words = json.loads((tmp_path / "a.json").read_text())["words"]
@@ -229,7 +238,9 @@ def test_the_shortest_recordings_are_transcribed_too(loaded, tmp_path, samples):
     [
         (["--audio", "a.wav"], "--audio needs --language"),
         (["--audio", "a.wav", "--language", "en", "--tasks", "asr"], "--tasks goes with --sets"),
-        (["--sets", "tokens", "--window", "20"], "--window goes with --audio"),
+        (["--scp", "wav.scp"], "--scp needs --language"),
+        (["--sets", "tokens", "--window", "20"], "--window goes with --audio or --scp"),
+        (["--sets", "tokens", "--shard", "1/2"], "--shard goes with --audio or --scp"),
     ],
 )
 def test_arguments_that_do_not_go_together_are_named(arguments, said, tmp_path):

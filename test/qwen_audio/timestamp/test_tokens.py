@@ -62,6 +62,7 @@ def test_answers_that_did_not_end_are_counted(tiny_tokenizer, monkeypatch):
     for kind in ({"ended": True}, {"ended": False}, {"ended": False, "looped": True}):
         monkeypatch.setattr(head_module, "Clips", Says(Hypothesis([], [], 0.0, **kind), {}))
         head.words(loaded_with(tiny_tokenizer), np.zeros(16000, np.float32))
+        assert head.cut == ([] if kind["ended"] else [0])
     assert head.unfinished == 2 and Tokens().unfinished == 0
 
 
