@@ -1,4 +1,5 @@
-"""One task = one YAML file: recipes/tasks/NAME.yaml ties prompt, target, parser and metrics together.
+"""One task = one YAML file: recipes/tasks/NAME.yaml, or tasks/NAME.yaml of a recipe, ties prompt, target, parser and
+metrics together.
 
 Training prompt and decoding prompt come from the same line of it, so they cannot drift apart. In prompt and
 target, ``{field}`` stands for a field of the example; ``kinds`` says what a field is that is not plain text
@@ -14,23 +15,24 @@ from pathlib import Path
 import yaml
 
 from qwen_audio.chat_templates import check_apart, check_chat
-from qwen_audio.checkout import RECIPES, need
+from qwen_audio.checkout import need
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, tag
 from qwen_audio.task_checks import check_values
 from qwen_audio.task_fields import KINDS, LANGUAGE, Kind, Maybe, Pieces, spaced_words
+from qwen_audio.task_folders import TASKS_DIR, task_folders
 from qwen_audio.task_template import Template
 
-TASKS_DIR = RECIPES / "tasks"
 GROUPS = ("speech", "sound", "music")
 WORDS = "words"
 
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """Everything one task is; see the keys of any file under recipes/tasks/.
+    """Everything one task is; docs/tasks.md has every key of its file.
 
     Attributes:
+        path: its file.
         prompt: tags after the audio, with ``{audio_lang}``, ``{text_lang}`` and fields to fill in.
         target: what the model is to write.
         metrics: each ``{metric, protocol?, field?}``; the names of qwen_audio/score/.
@@ -51,6 +53,7 @@ class TaskSpec:
     metrics: tuple[dict, ...]
     baseline: str
     max_new_tokens: int
+    path: Path
     optional: str = ""
     kinds: dict[str, str] = field(default_factory=dict)
     example: dict = field(default_factory=dict)
@@ -226,14 +229,22 @@ def task_of(stream: str) -> str:
     return stream.partition("/")[0]
 
 
-def load_tasks(folder: Path = TASKS_DIR) -> dict[str, TaskSpec]:
-    """All tasks by name.
+def load_tasks(*folders: Path) -> dict[str, TaskSpec]:
+    """All tasks by name, those of ``folders`` or of task_folders().
 
     Raises:
         ValueError: if there is no such folder; naming the file and the key that is unknown, missing, or no special
-            token.
+            token; naming both files of a task that stands in two.
     """
-    tasks = {path.stem: _load(path) for path in sorted(need(Path(folder)).glob("*.yaml"))}
+    tasks: dict[str, TaskSpec] = {}
+    for folder in folders or task_folders():
+        for path in sorted(need(Path(folder)).glob("*.yaml")):
+            spec = _load(path)
+            if spec.name in tasks:
+                raise ValueError(
+                    f"{path}: the task {spec.name!r} stands in {tasks[spec.name].path} too; rename one"
+                )
+            tasks[spec.name] = spec
     check_apart(tasks)
     return tasks
 
@@ -245,7 +256,7 @@ def _load(path: Path) -> TaskSpec:
         raise ValueError(f"{path}: no YAML: {error}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}: write `key: value` lines, as in {TASKS_DIR / 'sec.yaml'}")
-    known = TaskSpec.__dataclass_fields__
+    known = [key for key in TaskSpec.__dataclass_fields__ if key != "path"]
     for key in content:
         if key not in known:
             raise ValueError(f"{path}: unknown key {key!r}; known: {', '.join(known)}")
@@ -253,7 +264,7 @@ def _load(path: Path) -> TaskSpec:
         check_values(content)
         for key in ("metrics", "datasets"):
             content[key] = tuple(content.get(key, ()))
-        spec = TaskSpec(**content)
+        spec = TaskSpec(**content, path=path)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
     if spec.name != path.stem:

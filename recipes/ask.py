@@ -3,7 +3,8 @@
 python ask.py sets train|valid|test "CORPUS ...": the sets that local/data.sh made of these corpora, in data/sets.json
 python ask.py config CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes, in JSON
 python ask.py tokenizer CONFIG ARGUMENT...: what the tokenizer is made of, where the arguments change that
-python ask.py tasks FOLDER "TASK ..." KEY...: these keys of the task files, of all without a TASK, in JSON
+python ask.py tasks FOLDER "TASK ..." KEY...: these keys of the task files, of all without a TASK, in JSON; of FOLDER
+    and of tasks/ of the recipe
 
 ARGUMENTs are those of `qwen-audio train`. Each call imports only what it needs: the stages make many.
 """
@@ -35,9 +36,10 @@ def tokenizer(*words: str) -> str:
 
 
 def tasks(folder: str, names: str, *keys: str) -> str:
+    from qwen_audio.task_folders import task_folders
     from qwen_audio.task_spec import load_tasks
 
-    specs = load_tasks(Path(folder))
+    specs = load_tasks(*task_folders(Path(folder)))
     wanted = names.split() or specs
     found = {name: {key: getattr(specs[name], key) for key in keys} for name in specs if name in wanted}
     return json.dumps(found, sort_keys=True)

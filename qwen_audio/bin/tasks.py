@@ -1,4 +1,4 @@
-"""Print the tasks of recipes/tasks/: a table with tabs, or one training sequence of one task.
+"""Print the tasks of recipes/tasks/ and the recipe's own: a table with tabs, or one training sequence of one task.
 
 Example:
     qwen-audio tasks | column -ts $'\\t'     # prompt, output form, metrics, datasets, the paper's scores
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from qwen_audio.registry import nearest
 from qwen_audio.score.paper import own_figures
-from qwen_audio.task_spec import GROUPS, TASKS_DIR, TaskSpec, load_tasks
+from qwen_audio.task_folders import task_folders
+from qwen_audio.task_spec import GROUPS, TaskSpec, load_tasks
 from qwen_audio.tokenizer import END
 
 COLUMNS = ("name", "group", "prompt", "output", "metrics", "datasets", "paper")
@@ -21,14 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--example", action="store_true", help="a training sequence, a piece a line, with the loss mask"
     )
-    parser.add_argument("--folder", type=Path, default=TASKS_DIR, help="folder of task files, a YAML each")
+    parser.add_argument("--folder", type=Path, help="folder of task files, a YAML each, to read instead")
 
 
 def main(args: argparse.Namespace) -> None:
-    tasks = load_tasks(args.folder)
+    folders = [args.folder] if args.folder else task_folders()
+    tasks = load_tasks(*folders)
     for name in args.names:
         if name not in tasks:
-            raise ValueError(f"{args.folder} has no task {name!r}{nearest(name, tasks)}")
+            raise ValueError(f"{' and '.join(map(str, folders))}: no task {name!r}{nearest(name, tasks)}")
     chosen = sorted((tasks[name] for name in args.names or tasks), key=lambda spec: GROUPS.index(spec.group))
     if args.example:
         print("\n\n".join(map(example, chosen)))

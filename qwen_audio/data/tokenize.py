@@ -9,6 +9,7 @@ from pathlib import Path
 from qwen_audio.data.kaldi_dir import fields
 from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.progress import progress
+from qwen_audio.task_folders import OWN_TASKS, find_task
 from qwen_audio.task_spec import WORDS, TaskSpec
 from qwen_audio.tokenizer import Tokenizer
 
@@ -30,7 +31,8 @@ def tokenize(
     for name in only:
         if name not in tasks:
             raise ValueError(
-                f"--tasks: {name!r} has no recipes/tasks/{name}.yaml; there are {', '.join(tasks)}"
+                f"--tasks: {name!r} has no recipes/tasks/{name}.yaml, nor {OWN_TASKS / name}.yaml here; there are"
+                f" {', '.join(tasks)}"
             )
     scp = "feats.scp" if (source / "feats.scp").exists() else "wav.scp"
     counts, others = Counter(), Counter()
@@ -43,10 +45,12 @@ def tokenize(
             samples = (int(fields(line)[1]) for line in lengths)
             spoken = zip(places, samples)
             at, utt_row = None, -1
-            for utt, rows in progress(_utterances(source / "examples.jsonl"), None, f"tokenize {source}"):
+            examples = source / "examples.jsonl"
+            for utt, rows in progress(_utterances(examples), None, f"tokenize {source}"):
+                specs = [find_task(row["task"], tasks, examples) for _, row in rows]
                 transcript = _transcript(rows, tasks)
                 ctc = tokenizer.encode(transcript) if transcript else []
-                for offset, row in rows:
+                for (offset, row), spec in zip(rows, specs, strict=True):
                     if only and row["task"] not in only:
                         others[row["task"]] += 1
                         continue
@@ -55,7 +59,6 @@ def tokenize(
                         utt_row = -1
                     if utt_row < 0:
                         utt_row = writer.add_audio(utt, at[0][1])
-                    spec = tasks[row["task"]]
                     prompt, answer = encode_example(row, spec, tokenizer)
                     writer.add(prompt, answer, ctc, at[1], spec.stream(row), utt_row, offset)
                     counts[row["task"]] += 1
@@ -68,7 +71,7 @@ def tokenize(
                 "tokenizer": str(tokenizer.folder),
                 "pad": tokenizer.pad,
                 "placeholder": tokenizer.placeholder,
-                "examples": str(source / "examples.jsonl"),
+                "examples": str(examples),
                 "feats_type": "fbank" if scp == "feats.scp" else "raw",
             }
         )

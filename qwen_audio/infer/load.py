@@ -10,14 +10,16 @@ from torch import Tensor
 
 from qwen_audio.build import DTYPES
 from qwen_audio.config import GIVEN
+from qwen_audio.data.dialogue import SOURCES
 from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.decoder.quantize import check_quantize, quantize_llm
 from qwen_audio.infer.options import InferenceConfig, load_inference_config
 from qwen_audio.infer.stored import read_stored
 from qwen_audio.infer.weights import settle
 from qwen_audio.model import AudioLLM
-from qwen_audio.model_folder import DECODE
+from qwen_audio.model_folder import DECODE, RUN
 from qwen_audio.registry import SLOTS, check_options, component_class, nearest
+from qwen_audio.task_folders import find_task
 from qwen_audio.task_spec import load_tasks, task_of
 from qwen_audio.tokenizer import Tokenizer
 
@@ -125,8 +127,8 @@ def load_model(
             compute in (qwen_audio/decoder/quantize.py).
 
     Raises:
-        ValueError: if a file or tensor is missing, left over or of another shape; names the first few. Or if the LLM
-            cannot be quantised.
+        ValueError: if a file or tensor is missing, left over or of another shape; names the first few. If one of its
+            tasks has no file here. Or if the LLM cannot be quantised.
     """
     folder = Path(folder)
     if dtype not in LOAD_DTYPES:
@@ -135,8 +137,12 @@ def load_model(
         check_quantize(quantize)
     stored = read_stored(folder)
     model = stored.model
+    tasks, specs = list(dict.fromkeys(map(task_of, stored.run["tasks"]))), load_tasks()
+    for name in tasks:
+        if name not in SOURCES:
+            find_task(name, specs, folder / RUN)
     decode = folder / DECODE
-    search = load_inference_config(decode if decode.is_file() else None, load_tasks())
+    search = load_inference_config(decode if decode.is_file() else None, specs)
     if quantize is not None:
         if not isinstance(model.decoder, HfCausalLm):
             raise ValueError(
@@ -145,5 +151,4 @@ def load_model(
         quantize_llm(model.decoder.lm, quantize, LOAD_DTYPES[dtype], device)
     settle(model, LOAD_DTYPES[dtype])
     model.requires_grad_(False).eval().to(device)
-    tasks = list(dict.fromkeys(map(task_of, stored.run["tasks"])))
     return LoadedModel(model, stored.tokenizer, stored.config, tasks, device, LOAD_DTYPES[dtype], search)

@@ -9,6 +9,7 @@ from pathlib import Path
 from qwen_audio.data.packing import padded_batches
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.task_fields import LANGUAGE
+from qwen_audio.task_folders import find_task
 from qwen_audio.task_spec import TaskSpec, task_of
 
 
@@ -44,7 +45,7 @@ def read_requests(data: TokenSet, tasks: list[str], specs: dict[str, TaskSpec]) 
     """Requests of ``tasks``; further examples of the same request are further references of it.
 
     Raises:
-        ValueError: if a row of these tasks has no audio.
+        ValueError: if a row of these tasks has no audio, or a task no file here.
     """
     found: dict[tuple, Request] = {}
     with open(_examples(data), "rb") as examples:
@@ -56,7 +57,7 @@ def read_requests(data: TokenSet, tasks: list[str], specs: dict[str, TaskSpec]) 
                     raise ValueError(f"{data.folder}: {data.utt_id(row)} ({task}) has no audio to decode")
                 examples.seek(int(fields["line"]))
                 example = json.loads(examples.readline())
-                spec = specs[task]
+                spec = find_task(task, specs, _examples(data))
                 asked = {
                     name: example.get(name) for name in dict.fromkeys([*LANGUAGE.names, *spec.prompt_fields])
                 }

@@ -18,7 +18,7 @@ from qwen_audio.interop.tiktoken import convert, read_ranks
 from qwen_audio.interop.token_list import FILE, audio_tokens
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, RELEASED
-from qwen_audio.task_spec import load_tasks
+from qwen_audio.task_spec import TASKS_DIR, load_tasks
 
 LLM = {
     "transformer.wte.weight": "decoder.lm.model.embed_tokens.weight",
@@ -97,7 +97,7 @@ def read(folder: Path, config: dict) -> Part:
     return Part(
         "Qwen-Audio", folder, weight_files(folder), NameMap(LLM | AUDIO), slots,
         {"encoder": encoder, "decoder": llm}, lambda out: convert(ranks, specials, out), place_marks,
-        [*sorted(load_tasks()), *([DIALOGUES] if tuned else [])], answer_times=tuned,
+        [*sorted(load_tasks(TASKS_DIR)), *([DIALOGUES] if tuned else [])], answer_times=tuned,
     )  # fmt: skip
 
 

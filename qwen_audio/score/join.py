@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qwen_audio.data.json_rows import read_rows
-from qwen_audio.registry import nearest
 from qwen_audio.score.registry import name_some
 from qwen_audio.task_fields import LANGUAGE
+from qwen_audio.task_folders import find_task
 from qwen_audio.task_spec import TaskSpec
 
 
@@ -41,12 +41,12 @@ def read_groups(examples: Path, hyp: Path, tasks: dict[str, TaskSpec], missing: 
     """
     groups: dict[tuple, Group] = {}
     for row in read_rows(examples, ("utt", "task")):
-        spec = _task(row["task"], tasks, examples)
+        spec = find_task(row["task"], tasks, examples)
         spec.check(row)
         group = groups.setdefault(group_key(spec, row), new_group(spec, row))
         group.rows.setdefault(request_key(spec, row), []).append(row)
     for row in read_rows(hyp, ("utt", "task", "hyp")):
-        spec = _task(row["task"], tasks, hyp)
+        spec = find_task(row["task"], tasks, hyp)
         lacking = [name for name in asked_fields(spec) if name not in row]
         if lacking:
             lacks = ", ".join(lacking)
@@ -93,9 +93,3 @@ def asked_fields(spec: TaskSpec) -> list[str]:
 
 def _pair(spec: TaskSpec, row: dict) -> bool:
     return "audio_lang" in spec.prompt_fields and row["audio_lang"] != row.get("text_lang", "en")
-
-
-def _task(name: str, tasks: dict[str, TaskSpec], path: Path) -> TaskSpec:
-    if name in tasks:
-        return tasks[name]
-    raise ValueError(f"{path}: task {name!r} is unknown{nearest(name, tasks)}")

@@ -39,6 +39,18 @@ def test_an_ablation_trains_decodes_and_scores_again_without_the_task_and_report
     assert rest[8] == "report results.json --without_srwt without_srwt/results.json --output without_srwt"
 
 
+def test_of_all_tasks_those_of_the_recipe_are_kept_too(recipe):
+    (recipe.folder / "tasks").mkdir()
+    shared = recipe.folder.parents[1] / "recipes/tasks"
+    text = (shared / "sec.yaml").read_text().replace("name: sec", "name: birds")
+    (recipe.folder / "tasks/birds.yaml").write_text(text)
+    called = recipe.run("--without", "srwt", "--stop_stage", "2")[2]
+    (kept,) = {line.partition("--tasks ")[2] for line in called if line.startswith("tokenize ")}
+    assert sorted(kept.split()) == sorted(
+        {path.stem for path in shared.glob("*.yaml")} - {"srwt"} | {"birds"}
+    )
+
+
 def test_the_ablation_again_does_nothing_but_write_its_config(recipe):
     recipe.run("--ablate", "srwt", "--tasks", "asr srwt")
     assert names(recipe.run("--ablate", "srwt", "--tasks", "asr srwt")[2]) == ["config"]

@@ -51,5 +51,16 @@ def test_keys_of_task_files_are_of_the_tasks_asked_for_or_of_all(folder):
     assert set(json.loads(ask("tasks", ROOT / "recipes/tasks", "", "metrics", cwd=folder)[0])) == set(names)
 
 
+def test_keys_are_of_the_recipes_own_tasks_too(folder):
+    (folder / "tasks").mkdir()
+    text = (ROOT / "recipes/tasks/sec.yaml").read_text().replace("name: sec", "name: birds")
+    (folder / "tasks/birds.yaml").write_text(text)
+    assert "birds" in json.loads(ask("tasks", ROOT / "recipes/tasks", "", "metrics", cwd=folder)[0])
+    (folder / "tasks/birds.yaml").write_text("name: bird\n")
+    assert ask("tasks", ROOT / "recipes/tasks", "", "metrics", cwd=folder)[2][0].startswith(
+        "tasks/birds.yaml: "
+    )
+
+
 def test_a_fault_is_one_line(folder):
     assert ask("config", "gone.yaml", cwd=folder)[2] == ["gone.yaml: no such configuration file"]

@@ -150,6 +150,18 @@ def test_a_changed_task_file_repeats_what_is_made_of_that_part(recipe, line, rep
     assert names(recipe.run()[2]) == repeated
 
 
+def test_a_changed_task_of_the_recipe_repeats_what_is_made_of_it(recipe):
+    path = recipe.folder / "tasks/birds.yaml"
+    path.parent.mkdir()
+    text = (
+        (recipe.folder.parents[1] / "recipes/tasks/sec.yaml").read_text().replace("name: sec", "name: birds")
+    )
+    path.write_text(text)
+    recipe.run()
+    path.write_text(text.replace("max_new_tokens: 10", "max_new_tokens: 11"))
+    assert names(recipe.run()[2]) == ["decode", "score"]
+
+
 def test_a_removed_marker_repeats_its_stage_and_what_builds_on_it(recipe):
     recipe.run()
     (recipe.folder / "exp/pretrain_default/decode/one_test/.done7").unlink()

@@ -74,5 +74,11 @@ def test_only_the_tasks_named_are_taken_and_the_others_counted(formatted, tmp_pa
     assert f"{formatted}: left out by --tasks: asr 1, sec 1\n" in capsys.readouterr().out
     tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS)
     assert "left out" not in capsys.readouterr().out
-    with pytest.raises(ValueError, match="'lidd' has no recipes/tasks/lidd.yaml"):
+    with pytest.raises(ValueError, match="'lidd' has no recipes/tasks/lidd.yaml, nor tasks/lidd.yaml here"):
         tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, TASKS, ["lidd"])
+
+
+def test_a_set_with_a_task_of_another_recipe_names_it(formatted, tmp_path, tiny_tokenizer):
+    known = {name: spec for name, spec in TASKS.items() if name != "lid"}
+    with pytest.raises(ValueError, match="examples.jsonl: task 'lid' is unknown.* copy tasks/lid.yaml"):
+        tokenize(formatted, tmp_path / "tokens", tiny_tokenizer, known)

@@ -8,6 +8,7 @@ from qwen_audio.build import build_model
 from qwen_audio.infer.load import load_model
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.model_folder import export_model
+from qwen_audio.task_spec import TASKS_DIR
 
 
 @pytest.fixture
@@ -28,6 +29,18 @@ def test_a_model_comes_back_as_it_was_exported(loaded, exported):
     assert expected.keys() == found.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     assert not again.model.training
+
+
+def test_a_task_of_another_recipe_is_named_with_the_file_that_it_needs(exported, tmp_path, monkeypatch):
+    run = exported / "run.json"
+    run.write_text(run.read_text().replace('"lid"', '"text", "birds/en"'))
+    with pytest.raises(ValueError, match=f"^{run}: task 'birds' is unknown.* copy tasks/birds.yaml"):
+        load_model(exported)
+    (tmp_path / "recipe/tasks").mkdir(parents=True)
+    text = (TASKS_DIR / "sec.yaml").read_text().replace("name: sec", "name: birds")
+    (tmp_path / "recipe/tasks/birds.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path / "recipe")
+    assert load_model(exported).tasks == ["asr", "srwt", "mna", "text", "birds"]
 
 
 def test_how_answers_are_searched_stands_in_the_folder(loaded, exported, sounds):
