@@ -1,7 +1,7 @@
 """What the values of a task's YAML may be, seen before anything is made of them."""
 
 from qwen_audio.registry import nearest
-from qwen_audio.score.registry import BASELINES, METRICS, metric_name
+from qwen_audio.score.registry import BASELINES, METRICS, metric_name, metric_of
 
 TEXTS = ("name", "title", "group", "source", "prompt", "target", "optional", "baseline")
 MAPPINGS = ("kinds", "example", "chat")
@@ -45,10 +45,13 @@ def _check_metric(place: str, entry: dict) -> None:
             raise ValueError(f"{place}.{key} is {value!r}; write a text, in quotes if need be")
     if "metric" not in entry:
         raise ValueError(f"{place} names no metric{nearest('', METRICS)}")
+    if ":" in entry["metric"] and "field" in entry:
+        raise ValueError(f"{place}.field goes with the metrics of qwen_audio/score; leave it out")
     name = metric_name(entry)
-    if name not in METRICS:
-        raise ValueError(f"{place}: metric {name!r} is unknown{nearest(name, METRICS)}")
-    protocols = METRICS[name].protocols
+    try:
+        protocols = metric_of(name).protocols
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
     if entry.get("protocol", protocols[0]) not in protocols:
         raise ValueError(
             f"{place}.protocol: {entry['protocol']!r} is none of {name}{nearest(entry['protocol'], protocols)}"
