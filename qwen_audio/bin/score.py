@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spice_jars", type=Path, metavar="DIR",
                         help="for spice and spider: folder of Stanford CoreNLP 3.6.0; or $SPICE_JARS")  # fmt: skip
     files = parser.add_argument_group("two files")
-    files.add_argument("--metric", help=f"one of {', '.join(METRICS)}")
+    files.add_argument(
+        "--metric", help=f"one of {', '.join(METRICS)}, or module:function of yours (docs/tasks.md)"
+    )
     files.add_argument(
         "--protocol", help="rules of the metric, e.g. qwen_audio or whisper; its first one by default"
     )
@@ -88,7 +90,7 @@ def score_files(args: argparse.Namespace) -> None:
         unheard, unasked = [utt for utt in refs if utt not in hyps], [utt for utt in hyps if utt not in refs]
         counts = {"missing": len(unheard), "missing_references": len(unasked)}
         hyps, refs = hyps | dict.fromkeys(unheard, ""), refs | {utt: [""] for utt in unasked}
-    metric = args.metric.lower().replace("-", "_")
+    metric = args.metric if ":" in args.metric else args.metric.lower().replace("-", "_")
     try:
         found = compute(metric, refs, hyps, args.protocol, args.lang or "en") | counts
     except Absent as error:

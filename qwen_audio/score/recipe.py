@@ -9,7 +9,7 @@ from qwen_audio.registry import nearest
 from qwen_audio.score.baseline import baseline_hypotheses, baseline_name, needs_seconds
 from qwen_audio.score.eer import DIFFERENT, SAME
 from qwen_audio.score.join import Group, read_groups
-from qwen_audio.score.registry import METRICS, Absent, absent, compute, metric_name
+from qwen_audio.score.registry import Absent, absent, compute, metric_name, metric_of
 from qwen_audio.score.rejected import cuts, rejections
 from qwen_audio.score.train_labels import TrainLabels
 from qwen_audio.score.word_times import score_word_times
@@ -140,7 +140,7 @@ def score_group(group: Group, where: dict, labels: TrainLabels, dump: Path) -> l
             score = compute(metric, refs, trivial, protocol, group.lang)["score"]
             beside = {"baseline": score, "baseline_name": name}
         own = {key: found.pop(key) for key in ("metric", "protocol", "score", "count")}
-        own |= {"unit": METRICS[metric].unit, "ci95": found.pop("ci95", None)}
+        own |= {"unit": metric_of(metric).unit, "ci95": found.pop("ci95", None)}
         own["malformed"] = found.pop("malformed", about["malformed"])
         results.append(about | own | beside | {"parts": found})
     return results
@@ -150,7 +150,7 @@ def _absent(metric: str, protocol: str | None, count: int, reason: str) -> dict:
     """The row of a metric that cannot be computed on this machine: shown as absent, never as a number."""
     row = absent(metric, protocol, count, reason)
     parts = {"absent": row.pop("absent")}
-    return row | {"ci95": None, "baseline": None, "unit": METRICS[metric].unit, "parts": parts}
+    return row | {"ci95": None, "baseline": None, "unit": metric_of(metric).unit, "parts": parts}
 
 
 def _confidences(group: Group) -> dict[str, str]:

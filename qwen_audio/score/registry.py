@@ -7,12 +7,16 @@ Each metric is a function ``(refs, hyps, protocol, lang) -> dict`` in its own fi
 - ``hyps``: request -> what the model wrote, for the same requests;
 - the result has ``score`` (None where it is undefined) and the metric's own parts, ``ci95`` and
   ``malformed`` (hypotheses that could not be read; they score as wrong) where they apply.
+
+A name with a colon is a metric of your own (qwen_audio/score/own.py).
 """
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qwen_audio.registry import nearest
+from qwen_audio.score.own import described, score_own
 
 
 class Absent(ValueError):
@@ -24,7 +28,7 @@ class Metric:
     """Where a metric lives and how its score reads.
 
     Attributes:
-        function: ``module:function`` below ``qwen_audio.score``; imported when first used.
+        function: ``module:function`` below ``qwen_audio.score``, imported when first used; or a name of your own.
         protocols: what it may follow; the first is the default.
         unit: ``fraction`` (of 1), ``points`` (as the library prints it) or ``ms``.
         best: ``low`` or ``high``.
@@ -73,6 +77,19 @@ def metric_name(entry: dict) -> str:
     return "_".join(filter(None, [entry["metric"], entry.get("field")]))
 
 
+def metric_of(name: str) -> Metric:
+    """The metric ``name``.
+
+    Raises:
+        ValueError: if it is unknown; of your own, as qwen_audio.score.own.described.
+    """
+    if ":" in name:
+        return Metric(name, *described(name))
+    if name not in METRICS:
+        raise ValueError(f"metric {name!r} is unknown{nearest(name, METRICS)}")
+    return METRICS[name]
+
+
 def compute(
     name: str, refs: dict[str, list[str]], hyps: dict[str, str], protocol: str | None = None, lang: str = "en"
 ) -> dict:
@@ -86,29 +103,55 @@ def compute(
         ``{"metric", "protocol", "score", "count", ...parts}``; ``count`` is the number of requests scored.
 
     Raises:
-        ValueError: unknown metric or protocol, utterances that stand on one side only, or none at all.
+        ValueError: unknown metric or protocol, utterances that stand on one side only, or none at all; what a metric of
+            your own gives is no result.
     """
-    if name not in METRICS:
-        raise ValueError(f"metric {name!r} is unknown{nearest(name, METRICS)}")
-    metric = METRICS[name]
+    metric = metric_of(name)
     protocol = protocol or metric.protocols[0]
     if protocol not in metric.protocols:
         raise ValueError(
             f"protocol {protocol!r} is unknown to {name}; write one of {', '.join(metric.protocols)}"
         )
     _check_same(refs, hyps)
-    module, function = metric.function.split(":")
-    score = getattr(importlib.import_module(f"qwen_audio.score.{module}"), function)
-    return {"metric": name, "protocol": protocol, "score": None, "count": len(refs)} | score(
-        refs, hyps, protocol, lang
-    )
+    if ":" in name:
+        found = score_own(name, refs, hyps, protocol, lang)
+    else:
+        module, function = metric.function.split(":")
+        found = getattr(importlib.import_module(f"qwen_audio.score.{module}"), function)(
+            refs, hyps, protocol, lang
+        )
+    return {"metric": name, "protocol": protocol, "score": None, "count": len(refs)} | found
+
+
+def try_own(specs: Iterable) -> None:
+    """Let the metrics of your own that ``specs`` (TaskSpecs) name score each task's example, before hours of decoding.
+
+    Raises:
+        ValueError: naming the task's file, the entry of it, and what is wrong.
+    """
+    for spec in specs:
+        row = spec.sample()
+        written, lang = spec.target_text(row), row.get("text_lang", "en")
+        for number, entry in enumerate(spec.metrics):
+            place, name = f"{spec.path}: metrics[{number}]", metric_name(entry)
+            if ":" not in name:
+                continue
+            try:
+                compute(name, {"utt": [written]}, {"utt": written}, entry.get("protocol"), lang)
+            except Absent:
+                pass  # is said when it is scored
+            except ValueError as error:
+                raise ValueError(f"{place}: {error}") from error
+            except Exception as error:
+                why = f"{type(error).__name__}: {error}; --debug shows where"
+                raise ValueError(f"{place}: metric {name!r} fails on the task's example: {why}") from error
 
 
 def absent(name: str, protocol: str | None, count: int, reason: str) -> dict:
     """What stands for :func:`compute`'s result where it raised :class:`Absent`: never a number."""
     return {
         "metric": name,
-        "protocol": protocol or METRICS[name].protocols[0],
+        "protocol": protocol or metric_of(name).protocols[0],
         "score": None,
         "count": count,
         "absent": reason,
