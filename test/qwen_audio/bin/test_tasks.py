@@ -53,7 +53,9 @@ def test_a_task_of_another_folder_is_shown_too(capsys, tmp_path):
 
 
 def test_an_unknown_task_names_the_nearest():
-    with pytest.raises(SystemExit, match="^qwen-audio tasks: .*recipes/tasks: no task 'srtw'; did you mean 'srwt'"):
+    with pytest.raises(
+        SystemExit, match="^qwen-audio tasks: .*recipes/tasks: no task 'srtw'; did you mean 'srwt'"
+    ):
         run("tasks", ["srtw"])
 
 
