@@ -7,7 +7,9 @@ of one side a number a clip; never audio, but for two clips of the same id.
 """
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from qwen_audio.audio import SAMPLE_RATE, AudioError, is_command
 from qwen_audio.data.kaldi_dir import read_examples, read_table
 from qwen_audio.data.split import audio_hash, normalise_sentence
 from qwen_audio.ffmpeg import any_audio, any_num_samples, any_start
+from qwen_audio.progress import progress
 from qwen_audio.task_spec import load_tasks
 
 Recordings = tuple[dict[str, str], dict[str, str]]  # id -> recording; id -> speaker, for those that have one
@@ -23,6 +26,8 @@ Recordings = tuple[dict[str, str], dict[str, str]]  # id -> recording; id -> spe
 NAMED = 5  # offenders named in an error
 _ALIKE = 0.9  # correlation of two waves of one recording: coded anew, louder, with a little noise
 _CODED = SAMPLE_RATE // 5  # samples that a codec may add or drop
+_AT_ONCE = 16  # files open at once: on a network's disk each is waited for
+_MANY = 1000  # recordings from which on it is told how far the comparison is
 _HEARD = 30 * SAMPLE_RATE  # samples compared of two recordings of the same id
 
 
@@ -88,8 +93,8 @@ def shared_recordings(ours: dict[str, str], theirs: dict[str, str]) -> tuple[dic
     if not (ours and theirs):  # a test set alone: nothing is read
         return {}, 0
     same = [{spec: spec for spec in side.values() if not is_command(spec)} for side in (ours, theirs)]
-    for key in (any_num_samples, _start, audio_hash):
-        same = _on_both_sides(*same, key, unreadable)
+    for key, what in ((any_num_samples, "lengths"), (_start, "beginnings"), (audio_hash, "contents")):
+        same = _on_both_sides(*same, key, what, unreadable)
     known = {found: spec for spec, found in same[1].items()}
     pairs = {spec: known[found] for spec, found in same[0].items()}
     written = set(filter(is_command, theirs.values()))
@@ -124,22 +129,37 @@ def by_short_id(sets: Iterable[Recordings]) -> dict[str, str]:
 
 
 def _on_both_sides(
-    ours: Iterable[str], theirs: Iterable[str], key: Callable[[str], Hashable], unreadable: set[str]
+    ours: Collection[str],
+    theirs: Collection[str],
+    key: Callable[[str], Hashable],
+    what: str,
+    unreadable: set[str],
 ) -> tuple[dict[str, Hashable], dict[str, Hashable]]:
     """The recordings of each side whose ``key`` the other side has too, with it; ``unreadable`` grows."""
-    asked = dict(_keys(theirs, key, unreadable))
+    asked = dict(_keys(theirs, key, what, unreadable))
     wanted = set(asked.values())
-    found = {spec: value for spec, value in _keys(ours, key, unreadable) if value in wanted}
+    found = {spec: value for spec, value in _keys(ours, key, what, unreadable) if value in wanted}
     shared = set(found.values())
     return found, {spec: value for spec, value in asked.items() if value in shared}
 
 
-def _keys(specs: Iterable[str], key: Callable[[str], Hashable], unreadable: set[str]):
-    for spec in specs:
+def _keys(specs: Collection[str], key: Callable[[str], Hashable], what: str, unreadable: set[str]):
+    """Pairs of a recording and its ``key``, of those that can be read."""
+
+    def key_of(spec: str) -> Hashable | None:
         try:
-            yield spec, key(spec)
+            return key(spec)
         except AudioError:
-            unreadable.add(spec)
+            return None
+
+    many = len(specs) > _MANY
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for some in batched(progress(specs, len(specs), f"comparing {what}") if many else specs, _MANY):
+            for spec, value in zip(some, pool.map(key_of, some), strict=True):
+                if value is None:
+                    unreadable.add(spec)
+                else:
+                    yield spec, value
 
 
 def _start(spec: str) -> bytes:

@@ -1,5 +1,7 @@
 import json
 import shutil
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +118,27 @@ def test_what_cannot_be_read_is_counted_and_stops_nothing(tmp_path):
     rows = [(utt, str(tmp_path / name), utt, utt) for utt, name in (("a", "a.m4a"), ("c", "gone.wav"))]
     held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 2), "dos", "two")])
     assert check_leak([data_dir(tmp_path, "train", rows)], [held])["unreadable_recordings"] == 2
+
+
+def test_files_are_waited_for_together_and_it_is_told_how_far_it_is(tmp_path, monkeypatch, capsys):
+    rows = [(f"a{n}", clip(tmp_path / f"a{n}.wav", n), f"uno {n}", f"one {n}") for n in range(5)]
+    train = data_dir(tmp_path, "train", rows)
+    held = data_dir(tmp_path, "test", [("b", clip(tmp_path / "b.wav", 9), "dos", "two")])
+    together, of_one = threading.Barrier(5), leak.any_num_samples
+
+    def waits(spec):
+        if "a" in Path(spec).name.removesuffix(".wav"):
+            together.wait(timeout=60)
+        return of_one(spec)
+
+    monkeypatch.setattr(leak, "any_num_samples", waits)
+    monkeypatch.setattr(leak, "_MANY", 5)
+    check_leak([train], [held])
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(leak, "_MANY", 4)
+    together = threading.Barrier(1)
+    check_leak([train], [held])
+    assert "comparing lengths: 5 of 5" in capsys.readouterr().err
 
 
 def test_a_line_ends_at_a_newline_alone(tmp_path):
