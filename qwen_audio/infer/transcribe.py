@@ -71,8 +71,8 @@ def transcribe(
         shard: ``I/N`` where others fill the same folder: rejected.I_of_N.tsv and summary.I_of_N.json are written.
 
     Returns:
-        the summary: recordings, rejected, before, words, unfinished (windows whose answer was cut), audio_seconds,
-        seconds (wall), real_time_factor.
+        the summary of this call: recordings, rejected, before, words, unfinished (windows whose answer was cut),
+        audio_seconds, seconds (wall), real_time_factor (0 where nothing was heard).
 
     Raises:
         ValueError: if not one recording could be read, with the first reason.
@@ -104,7 +104,7 @@ def transcribe(
         "unfinished": unfinished,
         "audio_seconds": audio_seconds,
         "seconds": seconds,
-        "real_time_factor": seconds / max(audio_seconds, 1e-9),
+        "real_time_factor": seconds / audio_seconds if audio_seconds else 0.0,
     }
     _of_shard(output / SUMMARY, shard).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return summary
