@@ -104,7 +104,8 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
         return done.stdout + done.stderr
 
     run()
-    results = json.loads((recipe / "results.json").read_text())
+    scores = recipe / "results_tiny"
+    results = json.loads((scores / "results.json").read_text())
     examples = (recipe / "dump/raw/asterisk_test/examples.jsonl").read_text().splitlines()
     in_test = {json.loads(line)["task"] for line in examples}
     for stage, others in (("pretrain", set()), ("sft", {"joined"})):
@@ -112,7 +113,7 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
         assert scored == in_test | others and in_test >= {"asr", "srwt", "lid"}
     for row in results["rows"]:
         assert row["count"] > 0 and row["baseline_name"]
-    report = (recipe / "RESULTS.md").read_text()
+    report = (scores / "RESULTS.md").read_text()
     assert "| asr |" in report and report.count("right would be: ") == 5
     model = recipe / "exp/pretrain_tiny"
     for name in ("pretrain_tiny", "sft_tiny"):
@@ -123,11 +124,11 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
         for kind in ("utterances", "examples"):
             assert prepared["used"][kind] + prepared["rejected"][kind] == prepared["read"][kind] > 0
 
-    without = json.loads((recipe / "without_srwt/results.json").read_text())
+    without = json.loads((scores / "without_srwt/results.json").read_text())
     assert {row["task"] for row in without["rows"]} == in_test - {"srwt"}
     trained = json.loads((recipe / "exp/pretrain_tiny_no_srwt/run.json").read_text())["tasks"]
     assert not any("srwt" in task for task in trained)
-    compared = (recipe / "without_srwt/report.md").read_text()
+    compared = (scores / "without_srwt/report.md").read_text()
     for heading in ("Table 4", "Table 5", "Own sets"):
         assert f"## {heading}: trained without SRWT and with SRWT" in compared
     own = compared.split("## Own sets")[1].split("\n## ")[0]
@@ -147,9 +148,10 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
     evaluate = ["./run.sh", "--corpus", tmp_path / "LibriSpeech", "--eval_model", model, "--whisper", "none",
                 "--nj", "1", "--ngpu", "0"]  # fmt: skip
     assert "decode librispeech_test_clean: 1 of 1" in run(evaluate, other)
-    rows = json.loads((other / "results.json").read_text())["rows"]
+    name = f"{recipe.name}_tiny"
+    rows = json.loads((other / f"results_{name}/results.json").read_text())["rows"]
     assert {(row["model"], row["set"], row["task"]) for row in rows} == {
-        ("pretrain_tiny", "librispeech_test_clean", "asr")
+        (f"pretrain_{name}", "librispeech_test_clean", "asr")
     }
     assert all(row["parts"]["words"] == 3 and row["baseline"] == 1.0 for row in rows)
     assert not (other / "exp/tokenizer").exists()
