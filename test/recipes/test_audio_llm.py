@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 from shell_recipe import CONFIG, WHOLE, configure_chat, names
@@ -245,36 +244,6 @@ def test_arguments_are_passed_on_as_words(recipe):
     assert any(line.startswith("decode ") and line.endswith("--batch_size 2") for line in called)
     assert any(line.startswith("tokenize ") and line.endswith("--tasks asr lid") for line in called)
     assert sum(line.startswith("prepare ") and line.endswith("--nj 7") for line in called) == 3
-
-
-def test_several_gpus_are_started_by_torchrun(recipe):
-    python = recipe.folder.parents[1] / "tools/venv/bin/python"
-    python.write_text(
-        f'#!/bin/sh\n[ "$1" = -m ] && echo "$@" >> "$LOG" && exit\nexec {sys.executable} "$@"\n'
-    )
-    (one,) = [
-        line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
-    ]
-    assert "--nproc_per_node 2 --standalone -m qwen_audio train --config conf/pretrain.yaml" in one
-    args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b"]
-    args += ["--stage", "4", "--stop_stage", "4"]
-    (two,) = [line for line in recipe.run(*args)[2] if "torch.distributed" in line]
-    assert (
-        "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio train" in two
-    )
-
-
-@pytest.mark.parametrize("stages", [[], ["--stop_stage", "4"], ["--stage", "4"]])
-def test_several_machines_train_and_do_nothing_else(recipe, stages):
-    status, output, called = recipe.run("--num_nodes", "2", *stages)
-    assert status != 0 and called == [] and len(output.splitlines()) == 1
-    assert "--num_nodes 2 is for --stage 4 --stop_stage 4; run the stages before and after on one" in output
-
-
-def test_several_machines_need_the_name_of_the_first(recipe):
-    status, output, called = recipe.run("--num_nodes", "2", "--stage", "4", "--stop_stage", "4")
-    assert status != 0 and called == [] and len(output.splitlines()) == 1
-    assert "--num_nodes 2 needs --master HOST:PORT" in output
 
 
 def test_the_seconds_of_every_stage_reach_the_scoring(recipe):

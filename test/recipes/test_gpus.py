@@ -1,4 +1,4 @@
-"""The stages' shell on machines with GPUs, which commands of the fixture stand for."""
+"""The stages' shell on machines with GPUs, and on several machines; commands of the fixture stand for them."""
 
 import os
 import sys
@@ -83,3 +83,33 @@ def test_where_one_gpu_fails_to_decode_the_stage_is_broken_off_and_done_again(re
     assert status != 0 and "qwen-audio: broken" in output and "broken off after" in output
     assert names(called) == ["decode", "decode"]  # what the other wrote is found again
     assert names(recipe.run(*sets, "--stage", "7", "--ngpu", "2")[2]) == ["decode", "decode", "score"]
+
+
+def test_several_gpus_are_started_by_torchrun(recipe):
+    python = recipe.folder.parents[1] / "tools/venv/bin/python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$1" = -m ] && echo "$@" >> "$LOG" && exit\nexec {sys.executable} "$@"\n'
+    )
+    (one,) = [
+        line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
+    ]
+    assert "--nproc_per_node 2 --standalone -m qwen_audio train --config conf/pretrain.yaml" in one
+    args = ["--ngpu", "8", "--num_nodes", "2", "--master", "host:1", "--tag", "b"]
+    args += ["--stage", "4", "--stop_stage", "4"]
+    (two,) = [line for line in recipe.run(*args)[2] if "torch.distributed" in line]
+    assert (
+        "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio train" in two
+    )
+
+
+@pytest.mark.parametrize("stages", [[], ["--stop_stage", "4"], ["--stage", "4"]])
+def test_several_machines_train_and_do_nothing_else(recipe, stages):
+    status, output, called = recipe.run("--num_nodes", "2", *stages)
+    assert status != 0 and called == [] and len(output.splitlines()) == 1
+    assert "--num_nodes 2 is for --stage 4 --stop_stage 4; run the stages before and after on one" in output
+
+
+def test_several_machines_need_the_name_of_the_first(recipe):
+    status, output, called = recipe.run("--num_nodes", "2", "--stage", "4", "--stop_stage", "4")
+    assert status != 0 and called == [] and len(output.splitlines()) == 1
+    assert "--num_nodes 2 needs --master HOST:PORT" in output
