@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from qwen_audio.chat_templates import check_apart, check_chat
+from qwen_audio.chat.templates import check_apart, check_chat
 from qwen_audio.checkout import need
 from qwen_audio.registry import nearest
 from qwen_audio.tags import AUDIO_BEGIN, AUDIO_END, AUDIO_PAD, tag
@@ -41,7 +41,7 @@ class TaskSpec:
         kinds: field -> name of its kind, for fields that are not plain text.
         example: values to show; fields it leaves out show their kind's.
         datasets: public datasets known to serve the task.
-        chat: forms of question and answer, see qwen_audio/chat_templates.py.
+        chat: forms of question and answer, see qwen_audio/chat/templates.py.
     """
 
     name: str

@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
 
     import torch
 
-    from qwen_audio.infer.answer_sets import answer_sets
+    from qwen_audio.chat.answer_sets import answer_sets
     from qwen_audio.infer.arguments import label_of, place_of
     from qwen_audio.infer.load import load_model
     from qwen_audio.model_folder import file_id

@@ -9,7 +9,7 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from qwen_audio.infer.terminal import add_model_arguments
+    from qwen_audio.chat.terminal import add_model_arguments
 
     add_model_arguments(parser)
     parser.add_argument("question", help="the question, in quotes")
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    from qwen_audio.infer.terminal import open_terminal
+    from qwen_audio.chat.terminal import open_terminal
 
     for piece in open_terminal(args).session.ask(args.question, args.audio, stream=True):
         print(piece, end="", flush=True)

@@ -12,13 +12,13 @@ import sys
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from qwen_audio.infer.terminal import add_model_arguments
+    from qwen_audio.chat.terminal import add_model_arguments
 
     add_model_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> None:
-    from qwen_audio.infer.terminal import open_terminal, typed_lines
+    from qwen_audio.chat.terminal import open_terminal, typed_lines
 
     terminal = open_terminal(args)
     if sys.stdin.isatty():

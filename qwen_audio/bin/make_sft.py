@@ -19,7 +19,7 @@ import argparse
 import os
 from pathlib import Path
 
-from qwen_audio.chat_values import CHAT_LANGS
+from qwen_audio.chat.values import CHAT_LANGS
 from qwen_audio.sft.completion import Cached
 from qwen_audio.sft.endpoint import KEY_VARIABLE, Endpoint
 from qwen_audio.sft.make import COUNT, SOURCES, make_sft

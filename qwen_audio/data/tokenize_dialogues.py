@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from qwen_audio.audio import num_samples
-from qwen_audio.chatml import encode_dialogue
+from qwen_audio.chat.chatml import encode_dialogue
 from qwen_audio.data.dialogue import SOURCES, Dialogue, read_dialogues
 from qwen_audio.data.token_set_writer import TokenSetWriter
 from qwen_audio.progress import progress

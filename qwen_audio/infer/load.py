@@ -76,8 +76,8 @@ class LoadedModel:
         return torch.autocast(self.device.split(":")[0], self.dtype) if half else contextlib.nullcontext()
 
     def chat(self, **options):
-        """A chat session; its options are those of ChatSession (qwen_audio/infer/chat.py)."""
-        from qwen_audio.infer.chat import ChatSession
+        """A chat session; its options are those of ChatSession (qwen_audio/chat/session.py)."""
+        from qwen_audio.chat.session import ChatSession
 
         return ChatSession(self, **options)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from qwen_audio.chat_templates import main_form
+from qwen_audio.chat.templates import main_form
 from qwen_audio.data.dialogue import Dialogue
 from qwen_audio.score.chat_facts import Taught, score_facts
 from qwen_audio.score.join import Group, group_key, new_group, request_key

@@ -9,8 +9,8 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
-from qwen_audio.chat_form import ChatForm, Reading
-from qwen_audio.chat_templates import chat_forms
+from qwen_audio.chat.form import ChatForm, Reading
+from qwen_audio.chat.templates import chat_forms
 from qwen_audio.data.dialogue import Dialogue
 from qwen_audio.score.accuracy import plain
 from qwen_audio.score.bootstrap import ci95

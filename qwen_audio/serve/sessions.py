@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from qwen_audio.chat.session import ChatSession, Written
 from qwen_audio.data.dialogue import ASSISTANT
-from qwen_audio.infer.chat import ChatSession, Written
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.serve.chat_request import ChatRequest, said_text
 

@@ -8,7 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from qwen_audio.chat_templates import alike
+from qwen_audio.chat.templates import alike
 from qwen_audio.data.dialogue import Dialogue
 from qwen_audio.sft.joined_forms import (
     ASK,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import yaml
 
-from qwen_audio.chat_form import ChatForm, parse_form
-from qwen_audio.chat_templates import Alike, alike, plain_word, single_items
-from qwen_audio.chat_values import CHAT_DIR, SPOKEN, say_label
+from qwen_audio.chat.form import ChatForm, parse_form
+from qwen_audio.chat.templates import Alike, alike, plain_word, single_items
+from qwen_audio.chat.values import CHAT_DIR, SPOKEN, say_label
 from qwen_audio.checkout import need
 from qwen_audio.sft.recordings import Recording
 from qwen_audio.tags import UNSPACED

@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from qwen_audio.chat_values import say_label
+from qwen_audio.chat.values import say_label
 from qwen_audio.data.dialogue import Dialogue
 from qwen_audio.progress import progress
 from qwen_audio.sft.completion import Complete, Refused

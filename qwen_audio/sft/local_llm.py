@@ -2,7 +2,7 @@
 
 import torch
 
-from qwen_audio.chatml import END, TEMPLATE
+from qwen_audio.chat.chatml import END, TEMPLATE
 from qwen_audio.interop.llm import load_llm, read_tokenizer, speaks_chatml
 from qwen_audio.sft.completion import Refused, Request
 

@@ -3,8 +3,8 @@
 import json
 import re
 
-from qwen_audio.chat_templates import value_kind
-from qwen_audio.chat_values import say_label, say_language
+from qwen_audio.chat.templates import value_kind
+from qwen_audio.chat.values import say_label, say_language
 from qwen_audio.score.accuracy import plain
 from qwen_audio.tags import SPECIAL_TOKENS, split_tags
 

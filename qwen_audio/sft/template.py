@@ -4,8 +4,8 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from qwen_audio.chat_form import ChatForm
-from qwen_audio.chat_templates import ITEM, chat_forms, form_values
+from qwen_audio.chat.form import ChatForm
+from qwen_audio.chat.templates import ITEM, chat_forms, form_values
 from qwen_audio.data.dialogue import Dialogue
 from qwen_audio.score.join import request_key
 from qwen_audio.sft.recordings import Recording, assistant, dialogue, user

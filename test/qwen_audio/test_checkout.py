@@ -8,7 +8,7 @@ from qwen_audio.checkout import RECIPES, ROOT, need
 from qwen_audio.task_spec import load_tasks
 
 READERS = """
-from qwen_audio.chat_values import names
+from qwen_audio.chat.values import names
 from qwen_audio.score.paper import load_paper
 from qwen_audio.sft.joined_forms import joined_forms
 from qwen_audio.task_spec import load_tasks

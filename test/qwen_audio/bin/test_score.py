@@ -7,7 +7,7 @@ import pytest
 
 from qwen_audio import cli
 from qwen_audio.bin import score
-from qwen_audio.chat_templates import main_form
+from qwen_audio.chat.templates import main_form
 from qwen_audio.task_spec import load_tasks
 
 

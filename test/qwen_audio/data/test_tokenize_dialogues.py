@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from qwen_audio.bin.tokenize import main
-from qwen_audio.chatml import encode_dialogue
+from qwen_audio.chat.chatml import encode_dialogue
 from qwen_audio.data.dialogue import parse_dialogue, read_dialogues
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.tokenize_dialogues import stream, tokenize_dialogues

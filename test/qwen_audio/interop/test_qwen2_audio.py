@@ -6,10 +6,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor, Qwen2AudioForConditionalGeneration
 
-from qwen_audio.chatml import answer_head, encode_dialogue
+from qwen_audio.chat.chatml import answer_head, encode_dialogue
+from qwen_audio.chat.free_text import FreeText
 from qwen_audio.data.dialogue import Audio, Message, Text
 from qwen_audio.infer.clips import Clips
-from qwen_audio.infer.free_text import FreeText
 from qwen_audio.infer.grammar import text_mask
 from qwen_audio.infer.load import load_model
 from qwen_audio.infer.search import SearchOptions

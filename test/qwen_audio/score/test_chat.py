@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from qwen_audio.chat_form import ChatForm
-from qwen_audio.chat_templates import main_form
+from qwen_audio.chat.form import ChatForm
+from qwen_audio.chat.templates import main_form
 from qwen_audio.data.dialogue import Audio, Dialogue, Message, Text
 from qwen_audio.score import chat_facts
 from qwen_audio.score.chat import score_chat, written

@@ -8,7 +8,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "interop"))
 import qwen_layouts as layouts
 
-from qwen_audio.chatml import answer_head, encode_dialogue
+from qwen_audio.chat.chatml import answer_head, encode_dialogue
 from qwen_audio.data.dialogue import Message, Text
 from qwen_audio.sft.completion import Refused
 from qwen_audio.sft.local_llm import LocalLLM

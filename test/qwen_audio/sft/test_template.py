@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from qwen_audio.chat_templates import chat_forms
+from qwen_audio.chat.templates import chat_forms
 from qwen_audio.sft.recordings import Recording, read_recordings
 from qwen_audio.sft.template import template_dialogues
 

@@ -1,9 +1,9 @@
 import pytest
 
-from qwen_audio.chatml import encode_dialogue
+from qwen_audio.chat import answers as module
+from qwen_audio.chat.answers import answer_dialogues
+from qwen_audio.chat.chatml import encode_dialogue
 from qwen_audio.data.dialogue import Audio, Dialogue, Message, Text
-from qwen_audio.infer import answers as module
-from qwen_audio.infer.answers import answer_dialogues
 
 
 def ask(name, question, *paths):

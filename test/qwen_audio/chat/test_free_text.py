@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from qwen_audio.infer.free_text import FreeText
+from qwen_audio.chat.free_text import FreeText
 from qwen_audio.tags import TIMES
 
 

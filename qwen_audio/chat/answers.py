@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.chat.model import ChatModel
+from qwen_audio.chat.prompt import Prompt, make_prompt
 from qwen_audio.data.dialogue import ASSISTANT, Dialogue
 from qwen_audio.data.packing import padded_batches
-from qwen_audio.infer.chat_model import ChatModel
-from qwen_audio.infer.chat_prompt import Prompt, make_prompt
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.prefix import Prefix
 from qwen_audio.infer.search import search

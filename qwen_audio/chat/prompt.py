@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qwen_audio.chatml import SYSTEM_PROMPT, answer_head, encode_message
+from qwen_audio.chat.chatml import SYSTEM_PROMPT, answer_head, encode_message
 from qwen_audio.data.dialogue import SYSTEM, Message
 from qwen_audio.tokenizer import Tokenizer
 

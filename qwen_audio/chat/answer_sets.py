@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qwen_audio.audio import SAMPLE_RATE, num_samples
+from qwen_audio.chat.answers import answer_dialogues
 from qwen_audio.data.dialogue import ASSISTANT, Dialogue
 from qwen_audio.data.json_rows import ResumedRows, write_rows
-from qwen_audio.infer.answers import answer_dialogues
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.progress import progress
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from qwen_audio.chat.answers import answer_dialogues
 from qwen_audio.data.dialogue import Dialogue, Message, Text
-from qwen_audio.infer.answers import answer_dialogues
 from qwen_audio.infer.pretrained import load_whisper
 
 SHORT = {"max_new_tokens": 16}

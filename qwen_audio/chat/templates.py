@@ -1,6 +1,6 @@
 """The key ``chat`` of a task's YAML: how a user asks for the task in a chat, and what is answered.
 
-``chat`` holds forms of question and answer (qwen_audio/chat_form.py). The first is the main one: its answer
+``chat`` holds forms of question and answer (qwen_audio/chat/form.py). The first is the main one: its answer
 says the whole target and is scored as the task is. Further forms ask for a part of it. In a form of a task
 whose target is words or segments with times, ``{item}`` is one of them, ``{start_s}`` and ``{end_s}`` are
 its times and ``{time_s}`` is its middle.
@@ -14,8 +14,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from qwen_audio.chat_form import ChatForm, field_names, parse_form
-from qwen_audio.chat_values import CHAT_LANGS
+from qwen_audio.chat.form import ChatForm, field_names, parse_form
+from qwen_audio.chat.values import CHAT_LANGS
 from qwen_audio.registry import nearest
 from qwen_audio.task_fields import LANGUAGE
 
@@ -66,7 +66,7 @@ def alike(spec) -> Alike | None:
 
 
 def value_kind(spec, name: str) -> str:
-    """Name of the kind of a field in qwen_audio/chat_values.py."""
+    """Name of the kind of a field in qwen_audio/chat/values.py."""
     if name in LANGUAGE.names:
         return "language"
     if name in ITEM and timed_field(spec):

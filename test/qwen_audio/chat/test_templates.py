@@ -3,8 +3,8 @@ import random
 import pytest
 import yaml
 
-from qwen_audio.chat_form import field_names
-from qwen_audio.chat_templates import (
+from qwen_audio.chat.form import field_names
+from qwen_audio.chat.templates import (
     ITEM,
     alike,
     chat_forms,
@@ -12,7 +12,7 @@ from qwen_audio.chat_templates import (
     main_form,
     single_items,
 )
-from qwen_audio.chat_values import CHAT_LANGS, SPOKEN
+from qwen_audio.chat.values import CHAT_LANGS, SPOKEN
 from qwen_audio.task_spec import TASKS_DIR, load_tasks
 
 TASKS = load_tasks()

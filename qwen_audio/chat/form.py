@@ -10,7 +10,7 @@ import string
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qwen_audio.chat_values import CHAT_LANGS, SPOKEN
+from qwen_audio.chat.values import CHAT_LANGS, SPOKEN
 from qwen_audio.registry import nearest
 from qwen_audio.task_fields import LANGUAGE
 
@@ -34,7 +34,7 @@ class ChatForm:
     Attributes:
         name: its key in the YAML.
         ask, answer: language of the chat -> phrasings.
-        kind: name of a field -> name of its kind in qwen_audio/chat_values.py.
+        kind: name of a field -> name of its kind in qwen_audio/chat/values.py.
     """
 
     name: str

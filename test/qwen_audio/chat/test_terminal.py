@@ -8,8 +8,8 @@ import soundfile
 
 from qwen_audio import cli, load
 from qwen_audio.audio import SAMPLE_RATE
+from qwen_audio.chat.terminal import COMMANDS, Terminal, typed_lines
 from qwen_audio.data.dialogue import read_dialogues
-from qwen_audio.infer.terminal import COMMANDS, Terminal, typed_lines
 from qwen_audio.model_folder import export_model
 
 SHORT = {"max_new_tokens": 16}

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from qwen_audio.audio import SAMPLE_RATE, AudioError
-from qwen_audio.chatml import END
+from qwen_audio.chat.chatml import END
+from qwen_audio.chat.free_text import FreeText
 from qwen_audio.decoder.causal import Inputs
 from qwen_audio.ffmpeg import any_audio
-from qwen_audio.infer.free_text import FreeText
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.search import Hypothesis, SearchOptions
 from qwen_audio.registry import nearest

@@ -1,8 +1,8 @@
 import pytest
 
-from qwen_audio.chatml import answer_head, encode_dialogue
+from qwen_audio.chat.chatml import answer_head, encode_dialogue
+from qwen_audio.chat.prompt import make_prompt
 from qwen_audio.data.dialogue import Audio, Message, Text
-from qwen_audio.infer.chat_prompt import make_prompt
 
 SYSTEM = Message("system", (Text("Be brief."),))
 MESSAGES = [

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_audio.chat_values import CHAT_LANGS, SPOKEN, names
+from qwen_audio.chat.values import CHAT_LANGS, SPOKEN, names
 from qwen_audio.tags import LANGUAGES
 
 TIMES = st.integers(0, 3000).map(lambda hundredths: hundredths / 100)

@@ -6,9 +6,9 @@ import pytest
 import soundfile
 
 from qwen_audio.audio import SAMPLE_RATE
-from qwen_audio.chatml import answer_head, encode_dialogue, encode_message
+from qwen_audio.chat.answers import answer_dialogues
+from qwen_audio.chat.chatml import answer_head, encode_dialogue, encode_message
 from qwen_audio.data.dialogue import Dialogue, Message, Text, read_dialogues, write_dialogues
-from qwen_audio.infer.answers import answer_dialogues
 from qwen_audio.timestamp.tokens import Tokens
 
 SHORT = {"max_new_tokens": 16}

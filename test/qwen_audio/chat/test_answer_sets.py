@@ -2,10 +2,10 @@ import json
 
 import pytest
 
+from qwen_audio.chat import answer_sets as module
+from qwen_audio.chat.answer_sets import answer_sets
+from qwen_audio.chat.answers import answer_dialogues
 from qwen_audio.data.dialogue import Audio, Dialogue, Message, Text
-from qwen_audio.infer import answer_sets as module
-from qwen_audio.infer.answer_sets import answer_sets
-from qwen_audio.infer.answers import answer_dialogues
 
 LABELS = ["rain", "a dog that barks", "rain", "wind", "a door"]
 

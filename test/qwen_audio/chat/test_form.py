@@ -1,6 +1,6 @@
 import pytest
 
-from qwen_audio.chat_form import parse_form
+from qwen_audio.chat.form import parse_form
 
 WHEN = {
     "en": {"ask": ['When is "{item}"?', 'Where is "{item}"?'], "answer": ["From {start_s} to {end_s} s."]},

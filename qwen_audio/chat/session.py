@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from qwen_audio.audio import SAMPLE_RATE, as_wave
+from qwen_audio.chat.model import ChatModel, wave_of
+from qwen_audio.chat.prompt import Prompt, make_prompt
 from qwen_audio.data import dialogue as files
 from qwen_audio.data.dialogue import (
     ASSISTANT,
@@ -23,8 +25,6 @@ from qwen_audio.data.dialogue import (
     Text,
     check_text,
 )
-from qwen_audio.infer.chat_model import ChatModel, wave_of
-from qwen_audio.infer.chat_prompt import Prompt, make_prompt
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.long_audio import recording_head, unfinished_note, windows, words_of_recording
 from qwen_audio.infer.prefix import Prefix

@@ -1,7 +1,7 @@
 import pytest
 from transformers import AutoTokenizer
 
-from qwen_audio.chatml import answer_head, encode_dialogue, encode_message
+from qwen_audio.chat.chatml import answer_head, encode_dialogue, encode_message
 from qwen_audio.data.dialogue import Audio, Message, Text
 from qwen_audio.tags import SPECIAL_TOKENS
 
