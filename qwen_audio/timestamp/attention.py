@@ -10,12 +10,11 @@ from torch import Tensor
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.infer.clips import Clips
 from qwen_audio.task_spec import load_tasks
-from qwen_audio.timestamp.head import Aligner
+from qwen_audio.timestamp.head import Aligner, samples_per_frame
 from qwen_audio.timestamp.path import best_path, sharpen, word_spans
 from qwen_audio.words import HeardWord, split_words
 
 BEHIND = 10  # frames of the silence behind a clip, where it has any: the end of the text is heard there
-WINDOW = 30 * SAMPLE_RATE  # samples over which the length of a frame is measured
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ class Attention(Aligner):
         with attending(decoder, heads) as seen:
             _, hidden = prefix.read(decoder, decoder.embed(text), lengths)
         weights = torch.stack([seen[pair] for pair in heads], dim=1)  # (B, heads, L, keys)
-        per_frame = WINDOW / model.num_frames(WINDOW)
+        per_frame = samples_per_frame(model.num_frames)
         found = []
         for i, (clip, prompt, target) in enumerate(zip(which, prompts, targets)):
             places = slice(len(prompt) - 1, len(prompt) + len(target))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.infer.clips import Clips
-from qwen_audio.timestamp.head import Aligner
+from qwen_audio.timestamp.head import Aligner, samples_per_frame
 from qwen_audio.timestamp.silence import longest_run, silent_frames
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.words import HeardWord, split_words
@@ -78,14 +78,14 @@ class Ctc(torch.nn.Module, Aligner):
 
         A text with more units than its clip has frames gets evenly spaced times of confidence 0.
         """
-        log_probs = self.log_probs(clips.hidden).cpu()
+        log_probs, model = self.log_probs(clips.hidden).cpu(), clips.loaded.model
+        hop = samples_per_frame(lambda samples: model.encoder.num_frames(model.frontend.num_frames(samples)))
         found = []
         for row, (text, language) in enumerate(zip(texts, languages, strict=True)):
-            words, frames = split_words(text, language), int(clips.hidden_lengths[row])
-            seconds = int(clips.samples[row]) / SAMPLE_RATE / max(frames, 1)
+            words, silent = split_words(text, language), silent_frames(clips.clips[row], hop).tolist()
+            frames = min(int(clips.hidden_lengths[row]), len(silent))  # without those that keep_padding adds
             spans = _align(log_probs[row, :frames], [units_of(word.encode()) for word in words])
-            silent = silent_frames(clips.clips[row], frames).tolist()
-            edges = self._edges(spans, silent, seconds)
+            edges = self._edges(spans, silent, hop / SAMPLE_RATE, int(clips.samples[row]) / SAMPLE_RATE)
             found.append(
                 [
                     HeardWord(word, *edge, span[2])
@@ -94,13 +94,16 @@ class Ctc(torch.nn.Module, Aligner):
             )
         return found
 
-    def _edges(self, spans: list, silent: list[bool], seconds: float) -> list[tuple[float, float]]:
+    def _edges(
+        self, spans: list, silent: list[bool], seconds: float, length: float
+    ) -> list[tuple[float, float]]:
         """Start and end of words, in seconds.
 
         Args:
             spans: the words' frames [first, last), as ``_align`` gives them.
-            silent: of every frame.
+            silent: of every frame of the clip.
             seconds: of a frame.
+            length: seconds of the clip, whose last frame may go on behind it.
         """
         lead, tail, gap, pause = (
             value / seconds for value in (self.lead, self.tail, LONGEST_GAP, SHORTEST_SILENCE - 1e-6)
@@ -116,7 +119,7 @@ class Ctc(torch.nn.Module, Aligner):
                 starts.append(max(end, start - lead))
                 touches = 0 < len(starts) - 1 < len(spans) and starts[-1] - end < gap
                 ends.append(starts[-1] if touches else min(start, end + tail))
-        return [(start * seconds, end * seconds) for start, end in zip(starts[:-1], ends[1:])]
+        return [(start * seconds, min(end * seconds, length)) for start, end in zip(starts[:-1], ends[1:])]
 
 
 def units_of(spelling: bytes) -> list[int]:

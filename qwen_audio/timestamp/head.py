@@ -1,10 +1,11 @@
 """What every timestamp head answers: the words of a clip with their times."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
+from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.infer.answer_form import grammar_of
 from qwen_audio.infer.clips import Clips
 from qwen_audio.infer.grammar import Grammar
@@ -13,6 +14,17 @@ from qwen_audio.infer.search import Hypothesis
 from qwen_audio.registry import nearest
 from qwen_audio.task_spec import TaskSpec, load_tasks
 from qwen_audio.words import HeardWord
+
+WINDOW = 30 * SAMPLE_RATE  # samples over which the length of a frame is measured; encoders pad to no more
+
+
+def samples_per_frame(num_frames: Callable[[int], int]) -> float:
+    """Samples from one frame to the next, whatever a clip is padded with or loses at its edges.
+
+    Args:
+        num_frames: how many frames a clip of so many samples has.
+    """
+    return WINDOW / (num_frames(2 * WINDOW) - num_frames(WINDOW))
 
 
 class TimestampHead:

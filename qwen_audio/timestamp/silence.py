@@ -3,23 +3,31 @@
 import torch
 from torch import Tensor
 
+from qwen_audio.audio import HOP
+
 SILENT_DB = 35.0  # below the loud frames of the clip
 LOUD = 0.95  # the share of frames that are no louder than "loud" ones
 
 
-def silent_frames(clip: Tensor, frames: int) -> Tensor:
+def silent_frames(clip: Tensor, hop: float) -> Tensor:
     """Frames whose level is 35 dB below the clip's 95th percentile; none in a recording with that much noise.
 
-    Shapes: clip (N,) samples or (T, mels) log-mel features as Whisper scales them -> (frames,) bool.
+    A last frame that the clip does not fill has the level of what is there.
+
+    Args:
+        hop: samples from one frame to the next.
+
+    Shapes: clip (N,) samples or (T, mels) log-mel features as Whisper scales them -> (ceil(N / hop),) bool.
     """
     if clip.dim() == 1:
         power = clip.double() ** 2
     else:
-        power = (10 ** (4 * clip.double() - 4)).sum(1)
-    width = -(-len(power) // max(frames, 1))
-    power = torch.nn.functional.pad(power, (0, width * frames - len(power))).view(frames, width).mean(1)
-    level = 10 * (power + 1e-12).log10()
-    return level < level.quantile(LOUD) - SILENT_DB if frames else level.bool()
+        power, hop = (10 ** (4 * clip.double() - 4)).sum(1), hop / HOP
+    if not len(power):
+        return torch.zeros(0, dtype=torch.bool)
+    frame = (torch.arange(len(power), dtype=torch.float64, device=power.device) / hop).long()
+    level = 10 * (frame.bincount(power) / frame.bincount() + 1e-12).log10()
+    return level < level.quantile(LOUD) - SILENT_DB
 
 
 def longest_run(flags: list[bool]) -> tuple[int, int]:

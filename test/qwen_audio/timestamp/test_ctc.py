@@ -22,7 +22,14 @@ def clips_of(frames: dict[int, str], length: int, silent: range = range(0)):
         log_probs[0, frame, ord(letter) + 1] = -0.01
     samples = torch.tensor([length * 320])
     lengths = torch.tensor([length])
-    return SimpleNamespace(hidden=log_probs, hidden_lengths=lengths, samples=samples, clips=[wave.flatten()])
+    parts = {
+        "frontend": SimpleNamespace(num_frames=lambda samples: samples // 160),
+        "encoder": SimpleNamespace(num_frames=lambda frames: (frames + 1) // 2),
+    }
+    loaded = SimpleNamespace(model=SimpleNamespace(**parts))
+    return SimpleNamespace(
+        loaded=loaded, hidden=log_probs, hidden_lengths=lengths, samples=samples, clips=[wave.flatten()]
+    )
 
 
 @pytest.fixture
@@ -106,6 +113,22 @@ def test_in_a_long_gap_without_silence_a_word_ends_soon_after_its_last_unit(hear
 def test_times_lie_within_the_clip(hears):
     words = hears.times(clips_of({0: "a", 9: "b"}, length=10), ["a b"], ["en"])[0]
     assert words[0][1] == 0.0 and words[1][2] == pytest.approx(0.2)
+
+
+def test_a_word_ends_with_its_clip_though_the_last_frame_goes_on_behind_it(hears):
+    clip = clips_of({3: "a"}, length=5)
+    clip.samples, clip.clips = clip.samples - 100, [clip.clips[0][:-100]]
+    word = hears.times(clip, ["a"], ["en"])[0][0]
+    assert (word.start, word.end) == (pytest.approx(3 * 0.02 - 0.04), 1500 / 16000)
+
+
+def test_frames_of_the_silence_that_a_clip_is_padded_with_change_no_times(hears):
+    alone = clips_of({10: "g", 14: "o", 20: "u", 22: "p"}, length=50)
+    padded = clips_of({10: "g", 14: "o", 20: "u", 22: "p"}, length=50)
+    padded.hidden = torch.nn.functional.pad(padded.hidden, (0, 0, 0, 1450))
+    padded.hidden_lengths = torch.tensor([1500])
+    padded.loaded.model.encoder.num_frames = lambda frames: -(-frames // 3000) * 1500
+    assert hears.times(padded, ["go up"], ["en"]) == hears.times(alone, ["go up"], ["en"])
 
 
 def test_in_chinese_each_character_is_a_word(hears):
