@@ -10,13 +10,14 @@ from torch import Tensor
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.infer.clips import Clips
 from qwen_audio.timestamp.head import Aligner, samples_per_frame
-from qwen_audio.timestamp.silence import longest_run, silent_frames
+from qwen_audio.timestamp.silence import find_pause, silent_frames
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.words import HeardWord, split_words
 
 BLANK, UNITS = 0, 257  # a byte's unit is its value plus one
 SHORTEST_SILENCE = 0.04  # seconds: what is shorter is a closed mouth, not a pause
 LONGEST_GAP = 0.2  # seconds between units: without silence in them, words that lie closer together touch
+LONG_SILENCE = 0.2  # seconds: longer than the closure of a stop, so a pause whatever else is heard in the gap
 
 
 class Ctc(torch.nn.Module, Aligner):
@@ -105,14 +106,13 @@ class Ctc(torch.nn.Module, Aligner):
             seconds: of a frame.
             length: seconds of the clip, whose last frame may go on behind it.
         """
-        lead, tail, gap, pause = (
-            value / seconds for value in (self.lead, self.tail, LONGEST_GAP, SHORTEST_SILENCE - 1e-6)
-        )
+        lead, tail, gap = (value / seconds for value in (self.lead, self.tail, LONGEST_GAP))
+        shortest, long = ((value - 1e-6) / seconds for value in (SHORTEST_SILENCE, LONG_SILENCE))
         starts, ends = [], []
         bounds = [0, *(frame for first, last, _ in spans for frame in (first, last)), len(silent)]
         for end, start in zip(bounds[::2], bounds[1::2]):  # before, between and behind the words
-            begin, stop = longest_run(silent[end:start])
-            if stop - begin >= pause:
+            begin, stop = find_pause(silent[end:start], long)
+            if stop - begin >= shortest:
                 ends.append(end + begin)
                 starts.append(end + stop)
             else:

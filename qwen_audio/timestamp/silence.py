@@ -1,4 +1,6 @@
-"""Which frames of a clip are silent."""
+"""Which frames of a clip are silent, and where among them is a pause."""
+
+import itertools
 
 import torch
 from torch import Tensor
@@ -30,11 +32,21 @@ def silent_frames(clip: Tensor, hop: float) -> Tensor:
     return level < level.quantile(LOUD) - SILENT_DB
 
 
-def longest_run(flags: list[bool]) -> tuple[int, int]:
-    """First place and place past the last of the longest run of True; (0, 0) if there is none."""
-    best, begin = (0, 0), 0
-    for place, flag in enumerate([*flags, False]):
-        if not flag:
-            best = max(best, (begin, place), key=lambda run: run[1] - run[0])
-            begin = place + 1
-    return best if best[1] > best[0] else (0, 0)
+def find_pause(silent: list[bool], long: float) -> tuple[int, int]:
+    """First frame and frame past the last of the pause among some frames; (0, 0) if none is silent.
+
+    A pause reaches from the first to the last of its long silences: a click or a breath may lie between. A shorter
+    silence may be the closure of a stop within a word, so of those alone the longest is the pause.
+
+    Args:
+        silent: of every frame.
+        long: frames.
+    """
+    runs, at = [], 0
+    for flag, group in itertools.groupby(silent):
+        begin, at = at, at + len(list(group))
+        if flag:
+            runs.append((begin, at))
+    pauses = [run for run in runs if run[1] - run[0] >= long]
+    pauses = pauses or [max(runs, key=lambda run: run[1] - run[0], default=(0, 0))]
+    return pauses[0][0], pauses[-1][1]

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,7 @@ def head(tiny_tokenizer):
     return Ctc(8, tiny_tokenizer)
 
 
-def clips_of(frames: dict[int, str], length: int, silent: range = range(0)):
+def clips_of(frames: dict[int, str], length: int, silent: Iterable[int] = ()):
     """A clip of ``length`` frames of 20 ms, and its log probabilities: a unit heard in some, blank in the others."""
     log_probs = torch.full((1, length, 257), -9.0)
     wave = torch.full((length, 320), 0.5)
@@ -97,6 +98,22 @@ def test_each_clip_of_a_batch_has_silences_of_its_own(hears):
     words = hears.times(both, ["a b", "a b"], ["en", "en"])
     assert words[0] == hears.times(loud, ["a b"], ["en"])[0]
     assert words[1][0][2] == pytest.approx(8 * 0.02) and words[1][1][1] == pytest.approx(33 * 0.02)
+
+
+def test_a_click_in_a_pause_gives_no_part_of_it_to_a_word(hears):
+    before = [*range(70), *range(75, 100)]  # 1.4 s, a click, 0.5 s
+    word = hears.times(clips_of({102: "a"}, length=110, silent=before), ["a"], ["en"])[0][0]
+    assert word.start == pytest.approx(100 * 0.02)
+    between = [*range(20, 45), *range(50, 120)]  # 0.5 s, a click, 1.4 s
+    words = hears.times(clips_of({17: "a", 122: "b"}, length=150, silent=between), ["a b"], ["en"])[0]
+    assert words[0].end == pytest.approx(20 * 0.02) and words[1].start == pytest.approx(120 * 0.02)
+
+
+def test_the_closure_of_a_stop_belongs_to_its_word(hears):
+    """Silence of 0.08 s, its burst, 0.4 s of a pause: the unit before was emitted early."""
+    clip = clips_of({3: "a", 40: "b"}, length=50, silent=[*range(6, 10), *range(12, 32)])
+    words = hears.times(clip, ["a b"], ["en"])[0]
+    assert words[0].end == pytest.approx(12 * 0.02) and words[1].start == pytest.approx(32 * 0.02)
 
 
 def test_a_silence_of_one_frame_is_no_pause(hears):

@@ -3,7 +3,7 @@ import torch
 
 from qwen_audio.audio import SAMPLE_RATE
 from qwen_audio.frontend.log_mel import log_mel
-from qwen_audio.timestamp.silence import longest_run, silent_frames
+from qwen_audio.timestamp.silence import find_pause, silent_frames
 
 HOP = 320  # samples of a frame
 
@@ -42,6 +42,17 @@ def test_a_clip_without_samples_has_no_silent_frames():
     assert silent_frames(torch.zeros(0), HOP).tolist() == []
 
 
-@pytest.mark.parametrize("flags, run", [("", (0, 0)), ("..", (0, 0)), (".xx.xxx", (4, 7)), ("xx.x", (0, 2))])
-def test_the_longest_run_is_found(flags, run):
-    assert longest_run([flag == "x" for flag in flags]) == run
+@pytest.mark.parametrize(
+    "flags, pause",
+    [
+        ("", (0, 0)),
+        ("..", (0, 0)),
+        (".xx.xxx", (4, 7)),  # none is long: the longest
+        ("xx.x", (0, 2)),
+        ("xxxx.xxxxx.xxxxxx", (0, 17)),  # from the first that is long to the last
+        ("xx.xxxx.xxxxx..xxxx.x", (3, 19)),
+        (".xxxx.", (1, 5)),
+    ],
+)
+def test_a_pause_reaches_over_all_long_silences_or_is_the_longest(flags, pause):
+    assert find_pause([flag == "x" for flag in flags], 4) == pause
