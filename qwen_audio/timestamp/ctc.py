@@ -77,6 +77,7 @@ class Ctc(torch.nn.Module, Aligner):
     def times(self, clips: Clips, texts: list[str], languages: list[str]) -> list[list[HeardWord]]:
         """See Aligner. Confidence: the mean probability of a word's units where they are placed.
 
+        A word without units (a lone mark) takes no time: it stands at the end of the word before it, confidence 0.
         A text with more units than its clip has frames gets evenly spaced times of confidence 0.
         """
         log_probs, model = self.log_probs(clips.hidden).cpu(), clips.loaded.model
@@ -85,14 +86,14 @@ class Ctc(torch.nn.Module, Aligner):
         for row, (text, language) in enumerate(zip(texts, languages, strict=True)):
             words, silent = split_words(text, language), silent_frames(clips.clips[row], hop).tolist()
             frames = min(int(clips.hidden_lengths[row]), len(silent))  # without those that keep_padding adds
-            spans = _align(log_probs[row, :frames], [units_of(word.encode()) for word in words])
+            units = [units_of(word.encode()) for word in words]
+            spans = _align(log_probs[row, :frames], [each for each in units if each])
             edges = self._edges(spans, silent, hop / SAMPLE_RATE, int(clips.samples[row]) / SAMPLE_RATE)
-            found.append(
-                [
-                    HeardWord(word, *edge, span[2])
-                    for word, edge, span in zip(words, edges, spans, strict=True)
-                ]
-            )
+            placed, end, heard = zip(edges, spans, strict=True), 0.0, []
+            for word, spoken in zip(words, units):
+                (start, end), (*_, sure) = next(placed) if spoken else ((end, end), (0.0,))
+                heard.append(HeardWord(word, start, end, sure))
+            found.append(heard)
         return found
 
     def _edges(
@@ -141,10 +142,7 @@ def _spelling(tokenizer: Tokenizer) -> Tensor:
 
 
 def _align(log_probs: Tensor, words: list[list[int]]) -> list[tuple[int, int, float]]:
-    """First frame, frame past the last, and confidence of each word; log_probs (T, 257).
-
-    A word without units (a lone mark) is placed, empty, behind the word before it.
-    """
+    """First frame, frame past the last, and confidence of each word, all of which have units; log_probs (T, 257)."""
     units = [unit for word in words for unit in word]
     twins = sum(a == b for a, b in zip(units, units[1:]))
     if not units or len(units) + twins > len(log_probs):
@@ -152,10 +150,9 @@ def _align(log_probs: Tensor, words: list[list[int]]) -> list[tuple[int, int, fl
         return [(first, last, 0.0) for first, last in zip(at, at[1:])]
     path, scores = torchaudio.functional.forced_align(log_probs[None], torch.tensor([units]), blank=BLANK)
     placed = iter(torchaudio.functional.merge_tokens(path[0], scores[0], blank=BLANK))
-    spans, end = [], 0
+    spans = []
     for word in words:
         mine = [next(placed) for _ in word]
-        sure = sum(math.exp(span.score) for span in mine) / len(mine) if mine else 0.0
-        start, end = (mine[0].start, mine[-1].end) if mine else (end, end)
-        spans.append((start, end, sure))
+        sure = sum(math.exp(span.score) for span in mine) / len(mine)
+        spans.append((mine[0].start, mine[-1].end, sure))
     return spans

@@ -161,6 +161,27 @@ def test_a_text_too_long_for_its_clip_is_spaced_evenly_and_not_trusted(hears):
     assert len(words) == 3 and {word[3] for word in words} == {0.0}
 
 
+def test_a_mark_that_stands_alone_takes_no_time_and_changes_that_of_no_word(hears):
+    frames = {10: "a", 20: "b", 60: "c"}
+    a, b, c = hears.times(clips_of(frames, 90, silent=range(26, 55)), ["a b c"], ["en"])[0]
+    found = hears.times(clips_of(frames, 90, silent=range(26, 55)), ["« a – b ! c ."], ["en"])[0]
+    assert [word for word in found if word.text.isalpha()] == [a, b, c]
+    marks = [tuple(word) for word in found if not word.text.isalpha()]
+    assert marks == [
+        ("«", 0.0, 0.0, 0.0),
+        ("–", a.end, a.end, 0.0),
+        ("!", b.end, b.end, 0.0),
+        (".", c.end, c.end, 0.0),
+    ]
+
+
+def test_marks_alone_stand_at_the_beginning(hears):
+    assert hears.times(clips_of({}, length=3), ["... !"], ["en"])[0] == [
+        ("...", 0.0, 0.0, 0.0),
+        ("!", 0.0, 0.0, 0.0),
+    ]
+
+
 def test_an_empty_text_has_no_words(hears):
     assert hears.times(clips_of({}, length=3), [""], ["en"]) == [[]]
 
