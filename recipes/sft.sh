@@ -12,10 +12,10 @@ fine_tune() {
     phrasings=$(task_json chat)
     if [[ $make_sft == true ]]; then
         for set in "${train[@]}"; do
-            make_dialogues "$set" "$set" ${text:+--text "$text"}
+            make_dialogues "$set" "$set" ${text:+--text "$text"} $make_sft_args
             no_dialogue "$sft/$set" || text=''  # once is enough
         done
-        for set in "${valid[@]}"; do make_dialogues "$set" "$set" --count 6; done
+        for set in "${valid[@]}"; do make_dialogues "$set" "$set" --count 6 $make_sft_args; done
         for set in "${train[@]}"; do tokens_of chat_train "$sft/$set" "$set" "$sft/$set/.done6"; done
         for set in "${valid[@]}"; do tokens_of chat_valid "$sft/$set" "$set" "$sft/$set/.done6"; done
     fi
@@ -37,15 +37,15 @@ fine_tune() {
         fi
         finish
     fi
-    for set in "${test[@]}"; do
-        make_dialogues "$set" "$set" --source template --count 30
-        make_dialogues "$set" "${set}_joined" --source joined --count 12
+    for set in "${test[@]}"; do  # the last word counts: no LLM writes what is scored, and there is no more of it
+        make_dialogues "$set" "$set" $make_sft_args --source template --count 30
+        make_dialogues "$set" "${set}_joined" $make_sft_args --source joined --count 12
     done
 }
 
 make_dialogues() {  # make_dialogues SET NAME ARGUMENT...: dump/sft/NAME from the labels of SET
-    if begin 6 "$sft/$2" "dialogues of $2" "$make_sft_args|${*:3}|$phrasings" "$feats/$1/.done1" "$root"/recipes/chat/*; then
-        qwen-audio make_sft --data "$feats/$1" --out "$sft/$2" "${@:3}" $make_sft_args
+    if begin 6 "$sft/$2" "dialogues of $2" "${*:3}|$phrasings" "$feats/$1/.done1" "$root"/recipes/chat/*; then
+        qwen-audio make_sft --data "$feats/$1" --out "$sft/$2" "${@:3}"
         finish
     fi
 }

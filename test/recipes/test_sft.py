@@ -17,8 +17,8 @@ def test_a_fine_tuning_config_adds_the_chat_model_to_training_decoding_and_score
     assert trained.startswith("make_sft --data dump/raw/one_train --out dump/sft/one_train --text /")
     assert trained.endswith("recipes/chat/instructions.jsonl --langs en") and "--text" not in valid
     assert [re.search("--out (.*)", line)[1] for line in tests] == [
-        "dump/sft/one_test --source template --count 30 --langs en",
-        "dump/sft/one_test_joined --source joined --count 12 --langs en",
+        "dump/sft/one_test --langs en --source template --count 30",
+        "dump/sft/one_test_joined --langs en --source joined --count 12",
     ]
     (train,) = [line for line in called if line.startswith("train ") and "sft_default" in line]
     assert (
@@ -36,6 +36,18 @@ def test_a_fine_tuning_config_adds_the_chat_model_to_training_decoding_and_score
     )
     assert joined in called[-1]
     assert recipe.run("--make_sft_args", "--langs en", "--answer_args", "--beam_size 2")[2] == []
+
+
+def test_arguments_for_making_dialogues_change_those_to_tune_on_and_not_how_many_are_tested(recipe):
+    configure_chat(recipe)
+    called = recipe.run("--make_sft_args", "--source llm --count 500 --model NAME")[2]
+    trained, valid, *tests = [line for line in called if line.startswith("make_sft ")]
+    assert trained.endswith(" --source llm --count 500 --model NAME")
+    assert valid.endswith(" --count 6 --source llm --count 500 --model NAME")
+    assert [line.partition(" --model NAME ")[2] for line in tests] == [
+        "--source template --count 30",
+        "--source joined --count 12",
+    ]
 
 
 def test_the_fine_tuning_follows_its_config_and_the_pre_trained_model_alone(recipe):
