@@ -8,12 +8,12 @@ from qwen_audio.task_spec import load_tasks, task_of
 def spread(given: dict[str, float], hours: dict[str, float]) -> dict[str, float]:
     """Weights of tasks from those in YAML: ``asr`` covers what is left of ``asr/en``, ``asr/fr`` by hours.
 
-    What ``template/asr`` covers is not left to ``template``.
+    What ``template/asr`` covers is not left to ``template``; of that, dialogues without a task are a part.
     """
     weights = {}
     for name, weight in given.items():
-        parts = [task for task in hours if task not in given and _covers(name, task, given)]
-        if name in hours or not parts:
+        parts = [task for task in hours if task == name or task not in given and _covers(name, task, given)]
+        if parts in ([], [name]):  # its hours may be 0: text has none
             weights[name] = weight
         else:
             total = sum(hours[task] for task in parts)

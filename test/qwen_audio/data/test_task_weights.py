@@ -65,6 +65,29 @@ def test_a_weight_covers_what_no_nearer_name_covers():
     }  # fmt: skip
 
 
+def test_a_weight_is_shared_by_what_has_the_very_name_and_what_it_covers():
+    hours = {"template": 2.0, "template/asr/en": 5.0, "template/lid": 6.0, "joined": 4.0, "text": 0.0}
+    given = {"template": 4, "template/asr": 5, "joined": 3, "text": 1}
+    assert spread(given, hours) == {
+        "template": 1, "template/lid": 3, "template/asr/en": 5, "joined": 3, "text": 1,
+    }  # fmt: skip
+
+
+def test_ones_own_dialogues_are_tuned_on_beside_those_made_of_the_labels(tmp_path):
+    labels = ["template/asr/en", "template/lid", "template/mic", "joined", "text"]
+    made = write_set(tmp_path / "made", [(task, 32000, 5, 9) for task in labels for _ in range(9)])
+    mine = write_set(tmp_path / "mine", [("template", 32000, 5, 9) for _ in range(9)])
+    config = load_config(
+        ROOT / "egs/multitask/conf/sft.yaml", ["encoder_conf.model=none", "decoder_conf.model=none"]
+    )
+    plan = BatchPlan.from_config([made, mine], config, lambda samples: samples // 1280)
+    assert set(plan.weights(0)) == {"template", *labels}
+    assert plan.weights(0)["template"] == pytest.approx(plan.weights(0)["template/lid"])  # of equal hours
+    entries = [entry for step in range(60) for part in plan.batch(step) for entry in part]
+    drawn = {plan.sets[e["set"]].tasks[plan.sets[e["set"]].rows[e["row"]]["task"]] for e in entries}
+    assert drawn == {"template", *labels}
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_shipped_configuration_trains_on_a_plain_english_kaldi_directory(tmp_path, path):
     spoken = ["template/asr/en", "joined", "text"] if path.stem == "sft" else ["asr/en"]
