@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2046,SC2086,SC2154  # options and sets are the script's; names have no blanks
 # Sourced by audio_llm.sh: stage 6, fine-tuning for chat, and how the chat model is decoded and scored.
 # Dialogues: dump/sft/SET (of a test set at most 30 questions of a kind and language, and in SET_joined several
-# recordings a dialogue), dump/tokens_sft/SET (tokens_sft_NAME as in stage 2). The model: exp/sft_TAG, and the dialogues
-# it answered in exp/sft_TAG/decode/SET. A set whose labels give no dialogue is left out of all this.
+# recordings a dialogue), dump/tokens_sft/SET (tokens_sft_NAME as in stage 2), of a folder of --sft_train A/B own+A+B there:
+# no set is called so. The model: exp/sft_TAG, and the dialogues it answered in exp/sft_TAG/decode/SET. A set whose labels
+# give no dialogue is left out of all this.
 
 sft=$dumpdir/sft sft_tokens=$dumpdir/tokens_sft$own
 chat_train=() chat_valid=()  # sets under $sft_tokens
@@ -19,8 +20,8 @@ fine_tune() {
         for set in "${train[@]}"; do tokens_of chat_train "$sft/$set" "$set" "$sft/$set/.done6"; done
         for set in "${valid[@]}"; do tokens_of chat_valid "$sft/$set" "$set" "$sft/$set/.done6"; done
     fi
-    for folder in $sft_train; do tokens_of chat_train "$folder" "${folder//\//_}" "$folder/dialogues.jsonl"; done
-    for folder in $sft_valid; do tokens_of chat_valid "$folder" "${folder//\//_}" "$folder/dialogues.jsonl"; done
+    for folder in $sft_train; do tokens_of chat_train "$folder" "own+${folder//\//+}" "$folder/dialogues.jsonl"; done
+    for folder in $sft_valid; do tokens_of chat_valid "$folder" "own+${folder//\//+}" "$folder/dialogues.jsonl"; done
     if ((!${#chat_train[@]})); then
         ! asked_for 6 || log "stage 6: the labels of no training set give a dialogue, and there is no --sft_train: no chat model"
         return

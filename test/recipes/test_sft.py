@@ -137,13 +137,25 @@ def test_dialogues_of_the_user_are_tuned_on_beside_those_made_of_the_labels(reci
     own = ["--sft_train", "data/my_chat more/my_chat", "--sft_valid", "data/my_chat"]
     status, output, called = recipe.run(*own)
     assert status == 0, output
-    tokens = "dump/tokens_sft/data_my_chat"
+    tokens = "dump/tokens_sft/own+data+my_chat"
     assert line_of(called, f"tokenize data/my_chat {tokens} --tokenizer exp/tokenizer")
     train = line_of(called, "train --config conf/sft.yaml")
-    assert f"--train dump/tokens_sft/one_train {tokens} dump/tokens_sft/more_my_chat --valid" in train
+    assert f"--train dump/tokens_sft/one_train {tokens} dump/tokens_sft/own+more+my_chat --valid" in train
     assert f"--valid dump/tokens_sft/one_valid {tokens} --output" in train
     (recipe.folder / "data/my_chat/dialogues.jsonl").write_text("{} \n")
     assert names(recipe.run(*own)[2]) == ["tokenize", "train", "average", "answer", "score"]
+
+
+def test_dialogues_of_the_user_take_the_place_of_no_others(recipe):
+    configure_chat(recipe)
+    make_dialogues(recipe, "one_train", "a/b", "a_b")
+    called = recipe.run("--sft_train", "one_train a/b a_b", "--sft_valid", "a_b")[2]
+    train = re.search("--train (.*) --valid (.*) --output", line_of(called, "train --config conf/sft.yaml"))
+    trained, valid = (names.split() for names in train.groups())
+    tokens = dict(line.split()[1:3] for line in called if line.startswith("tokenize ") and "_sft/" in line)
+    assert [tokens[each] for each in ("dump/sft/one_train", "one_train", "a/b", "a_b")] == trained
+    assert [tokens[each] for each in ("dump/sft/one_valid", "a_b")] == valid
+    assert len(set(tokens.values())) == len(tokens) == 5
 
 
 def test_the_chat_model_can_be_tuned_on_dialogues_of_the_user_alone(recipe):
@@ -151,7 +163,7 @@ def test_the_chat_model_can_be_tuned_on_dialogues_of_the_user_alone(recipe):
     make_dialogues(recipe, "data/my_chat")
     status, output, called = recipe.run("--make_sft", "false", "--sft_train", "data/my_chat")
     assert status == 0, output
-    assert "--train dump/tokens_sft/data_my_chat --valid --output" in line_of(
+    assert "--train dump/tokens_sft/own+data+my_chat --valid --output" in line_of(
         called, "train --config conf/sft.yaml"
     )
     assert not [line for line in called if line.startswith("make_sft") and "_test" not in line]
