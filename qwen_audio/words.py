@@ -47,9 +47,11 @@ def split_words(text: str, language: str) -> list[str]:
     if language not in UNSPACED:
         return text.split()
     words: list[str] = []
-    for character in "".join(text.split()):
-        if words and unicodedata.category(character)[0] == "M":
-            words[-1] += character
-        else:
-            words.append(character)
+    for part in text.split():
+        words.append(part[0])  # a mark on the blank before it is no part of the letter before that
+        for character in part[1:]:
+            if unicodedata.category(character)[0] == "M":
+                words[-1] += character
+            else:
+                words.append(character)
     return words

@@ -28,6 +28,7 @@ def test_times_without_a_word_are_malformed():
         ("yue", "你好", ["你", "好"]),
         ("th", "ที่ นี่", ["ที่", "นี่"]),  # a letter, its vowel and its tone
         ("my", "ရေ", ["ရေ"]),
+        ("th", "ก \u0e48ก\u0e48 ", ["ก", "\u0e48", "ก\u0e48"]),  # a tone written on a blank
     ],
 )
 def test_words_are_cut_at_spaces_or_into_letters_with_what_is_written_on_them(language, text, words):

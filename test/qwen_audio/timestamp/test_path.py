@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from qwen_audio.timestamp.path import best_path, sharpen, word_spans
+from qwen_audio.words import split_words
 
 
 def paths(rows, columns):
@@ -80,6 +81,15 @@ def test_a_character_of_several_tokens_has_them_all():
     assert word_spans([first, last, "吗".encode()], list("好吗")) == [
         [(0, 0.0, 1.0), (1, 0.0, 1.0)],
         [(2, 0.0, 1.0)],
+    ]
+
+
+def test_a_mark_on_a_blank_is_found_in_the_text_as_it_is_written():
+    text = "ก \u0e48ก"
+    assert word_spans([text.encode()], split_words(text, "th")) == [
+        [(0, 0.0, 0.3)],
+        [(0, 0.4, 0.7)],
+        [(0, 0.7, 1.0)],
     ]
 
 
