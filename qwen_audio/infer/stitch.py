@@ -32,8 +32,17 @@ def stitch(windows: Iterable[Heard]) -> Iterator[HeardWord]:
     up to a word that both heard, and from there by the later one. Of the words that both heard, the longest
     unbroken run counts, and of it the one nearest to the overlap's middle. Where they have none in common, the
     later window takes over in a silence of both: where fewest words are left out, or the longest of such; where
-    only one heard anything, it counts.
+    only one heard anything, it counts. No word begins before the one before it: where the times of two windows
+    cross, the later one's are raised.
     """
+    begun = 0.0
+    for word in _joined(windows):
+        begun = max(begun, word.start)
+        yield word._replace(start=begun, end=max(begun, word.end))
+
+
+def _joined(windows: Iterable[Heard]) -> Iterator[HeardWord]:
+    """The words in their order, with the times of the windows they are taken from."""
     words, end = [], 0.0
     for window in windows:
         keep, skip = seam(words, window.words, window.start, end)

@@ -67,6 +67,20 @@ def test_of_the_silences_the_one_counts_that_leaves_out_fewest_words():
     assert together(left, right) == "one too three"
 
 
+def test_words_rise_in_time_where_the_windows_disagree_about_when_they_were():
+    left = [HeardWord("a", 25.0, 25.3, 1.0), HeardWord("b", 25.6, 25.9, 1.0)]
+    right = [
+        HeardWord(text, start, start + 0.2, 1.0) for text, start in (("b", 24.9), ("e", 25.3), ("f", 25.7))
+    ]
+    found = list(stitch([Heard(0.0, 28.0, left), Heard(24.0, 50.0, right)]))
+    assert [tuple(word[:3]) for word in found] == [
+        ("a", 25.0, 25.3),
+        ("b", 25.6, 25.9),
+        ("e", 25.6, 25.6),
+        ("f", 25.7, 25.9),
+    ]
+
+
 def test_what_only_one_window_heard_is_kept():
     assert together((0, 4, said("go on", 3.0)), (2, 6, [])) == "go on"
     assert together((0, 4, []), (2, 6, said("go on", 2.1))) == "go on"
