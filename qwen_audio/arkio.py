@@ -61,7 +61,10 @@ def wave_header(spec: str) -> tuple[int, int, int]:
         stream.seek(offset)
         if stream.read(4) == b"RIFF":
             stream.seek(offset)
-            header = read_riff_header(stream)
+            try:
+                header = read_riff_header(stream)
+            except ValueError as error:
+                raise ValueError(f"unreadable audio: {spec}: {error}; copy the ark anew") from None
             if header.missing_bytes:
                 lack = f"{spec} lacks {header.missing_bytes} bytes"
                 raise ValueError(f"truncated audio: {lack}; copy the ark anew")

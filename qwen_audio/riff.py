@@ -49,7 +49,10 @@ def read_riff_header(stream: BinaryIO) -> RiffHeader:
             rest = os.fstat(stream.fileno()).st_size - stream.tell()
             return RiffHeader(rate, channels, bits, size, max(size - rest, 0))
         if name == b"fmt ":
-            channels, rate, bits = struct.unpack("<2xHI6xH", stream.read(16))
+            form = stream.read(16)
+            if len(form) < 16:
+                raise ValueError("wave header that is cut off")
+            channels, rate, bits = struct.unpack("<2xHI6xH", form)
             size -= 16
         stream.seek(size + size % 2, os.SEEK_CUR)
     raise ValueError("wave header without a data chunk")

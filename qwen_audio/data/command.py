@@ -4,7 +4,6 @@ Only stages that read a data directory of the user's call this; whatever else re
 """
 
 import os
-import struct
 import subprocess
 import tempfile
 from typing import BinaryIO
@@ -56,7 +55,7 @@ def _mend_length(path: str) -> None:
     with open(path, "r+b") as stream:
         try:
             header = read_riff_header(stream)
-        except (ValueError, struct.error):  # no wave; or what is wrong is told when it is read
+        except ValueError:  # no wave; or what is wrong is told when it is read
             return
         slack = SLACK_SECONDS * header.rate * header.channels * header.bits / 8
         if header.data_bytes == 0 or 0 < header.missing_bytes <= slack:

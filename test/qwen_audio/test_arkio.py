@@ -104,6 +104,10 @@ def test_an_ark_cut_off_in_its_last_entry_is_refused(tmp_path, library):
     path.write_bytes(content[:1000])
     with pytest.raises(ValueError, match="truncated audio: .*lacks 1046 bytes"):
         arkio.read_wave(wave)
+    for size, fault in ((30, "wave header that is cut off"), (42, "wave header without a data chunk")):
+        path.write_bytes(content[:size])
+        with pytest.raises(ValueError, match=f"unreadable audio: {wave}: {fault}; copy the ark anew"):
+            arkio.wave_header(wave)
 
 
 def test_a_wrong_offset_and_a_missing_file_are_named(tmp_path):

@@ -50,5 +50,7 @@ def test_what_is_no_wave_file_is_refused(tmp_path):
         read_riff_header(io.BytesIO(b"fLaC" + bytes(40)))
     with pytest.raises(ValueError, match="without a data chunk"):
         header(tmp_path, FORMAT)
+    with pytest.raises(ValueError, match="wave header that is cut off"):
+        header(tmp_path, FORMAT[:-1])
     with pytest.raises(ValueError, match="without a fmt chunk"):
         header(tmp_path, b"data", struct.pack("<I", 4), bytes(4))
