@@ -3,14 +3,15 @@
 #   tools/fetch_debs.sh --into downloads/deb asterisk-core-sounds-en-g722
 #   tools/fetch_debs.sh --into downloads/programs --programs ffmpeg fluidsynth
 # A package that was unpacked there before is not fetched again. --programs: a name that is a command already
-# is left alone; root installs it; others unpack it with what it needs, to be called as DIR/bin/NAME.
+# is left alone; root installs it; others unpack it with what it needs, to be called as DIR/bin/NAME. Where apt's
+# lists of packages are missing or out of date, root updates them; others get lists of their own, in DIR/.apt.
 set -euo pipefail
 into='' programs=false names=()
 while (($#)); do
     case $1 in
         --into) into=$2; shift 2 ;;
         --programs) programs=true; shift ;;
-        -h | --help) sed -n '2,6s/^# //p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,7s/^# //p' "$0"; exit 0 ;;
         -*) echo "fetch_debs.sh: unknown option $1; it takes --into DIR and --programs" >&2; exit 1 ;;
         *) names+=("$1"); shift ;;
     esac
@@ -21,17 +22,42 @@ mkdir -p "$into"
 into=$(cd "$into" && pwd)
 
 exec 9> "${TMPDIR:-/tmp}/fetch_debs.$UID.lock"  # apt does one thing at a time
-flock -n 9 || { echo "fetch_debs.sh: another call is fetching: waiting for it"; flock 9; }
+held=0
+flock -n 9 2> /dev/null || held=$?
+if ((held == 1)); then  # any other fault: this file system has no locks, and nothing is waited for
+    echo "fetch_debs.sh: another call is fetching: waiting for it"
+    flock 9
+fi
 
 die() { echo "fetch_debs.sh: $*" >&2; exit 1; }
+
+own=$into/.apt  # apt's files of a user who may not write root's
+if [[ $(id -u) != 0 && -f $own/apt.conf ]]; then export APT_CONFIG=$own/apt.conf; fi
+
+update() {  # the lists of packages anew
+    if [[ $(id -u) != 0 ]]; then
+        mkdir -p "$own"/{lists,cache/archives}/partial
+        printf 'Dir::State::lists "%s";\nDir::Cache "%s";\n' "$own/lists" "$own/cache" > "$own/apt.conf"
+        export APT_CONFIG=$own/apt.conf
+    fi
+    apt-get -qq update
+}
 
 lists() {  # the lists of packages, which a fresh machine does not have
     command -v apt-get > /dev/null || die "apt-get is missing: unpack $* yourself and name the folder with --corpus"
     if ! apt-cache show "$1" > /dev/null 2>&1; then
-        [[ $(id -u) == 0 ]] || die "no package $1 in apt's lists; as root: apt-get update"
-        apt-get -qq update
+        update || die "apt's lists of packages could not be fetched"
         apt-cache show "$1" > /dev/null 2>&1 || die "Debian has no package $1"
     fi
+}
+
+fetched() {  # fetched COMMAND...: whether it succeeds, if need be with new lists: old ones name packages that are gone
+    "$@" || { update && "$@"; }
+}
+
+download() {  # download NAME...: into $work
+    rm -f "$work"/*.deb  # of a first try
+    (cd "$work" && apt-get -qq download "$@")
 }
 
 unpack() {  # unpack NAME...: fetch all in one call
@@ -42,7 +68,7 @@ unpack() {  # unpack NAME...: fetch all in one call
     work=$(mktemp -d "$into/.fetch.XXXXXX")
     chmod a+rwx "$work"  # root's apt fetches as another user
     echo "fetching ${todo[*]}"
-    (cd "$work" && apt-get -qq download "${todo[@]}") || { rm -rf "$work"; die "could not fetch ${todo[*]}"; }
+    fetched download "${todo[@]}" || { rm -rf "$work"; die "could not fetch ${todo[*]}"; }
     for package in "${todo[@]}"; do
         dpkg -x "$work/${package%%:*}"_*.deb "$into"
         touch "$into/.$package.done"
@@ -67,7 +93,8 @@ for name in "${names[@]}"; do
     lists "$name"
     if [[ $(id -u) == 0 ]]; then
         echo "installing $name"
-        DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y "$name" > /dev/null
+        DEBIAN_FRONTEND=noninteractive fetched apt-get -qq install --no-install-recommends -y "$name" > /dev/null ||
+            die "could not install $name"
     else
         mapfile -t needed < <(
             apt-get -s install --no-install-recommends "$name" | awk '/^Inst/ {print $2}'

@@ -6,6 +6,11 @@
 #                                        command is that of the checkout whose set-up ran last
 #   PYTHON=FILE tools/setup.sh           with this interpreter (3.12 or 3.13)
 set -euo pipefail
+case ${1:-} in
+    '') ;;
+    -h | --help) sed -n '2,7s/^# //p' "$0"; exit ;;
+    *) echo "setup.sh: unknown option $1; it takes --help, and variables" >&2; exit 1 ;;
+esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=${QWEN_AUDIO_VENV:-$root/tools/venv}
 [[ $venv == /* ]] || { echo "$0: QWEN_AUDIO_VENV=$venv; write the whole path, from /" >&2; exit 1; }
@@ -24,7 +29,12 @@ install() {  # by uv; by pip, which takes some minutes, where uv cannot (it does
 stands && exit
 mkdir -p "$venv"
 exec 9>"$venv.lock"
-flock -n 9 || { say "another set-up is at work on $venv: waiting for it"; flock 9; }
+held=0
+flock -n 9 2> /dev/null || held=$?
+if ((held == 1)); then  # any other fault: this file system has no locks, and nothing is waited for
+    say "another set-up is at work on $venv: waiting for it"
+    flock 9
+fi
 stands && exit
 
 options=()

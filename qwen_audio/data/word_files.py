@@ -18,12 +18,16 @@ from qwen_audio.words import Word
 
 SILENCES = ("", "<eps>", "sil", "<sil>", "!sil", "sp", "<|sil|>")  # of Kaldi, Montreal, FunASR
 UNKNOWN = ("<unk>", "[unk]", "<unk/>", "spn")  # an aligner's words for what is not in its dictionary
+ROUNDED = 0.0105  # seconds that a word may reach into the next: times in hundredths, each rounded by itself
 _HAN = re.compile("[\u3400-\u9fff]")
 _TIER = re.compile(r"(?:.* - )?words?", re.IGNORECASE)  # where speakers are named, "NAME - words"
 
 
 def read_ctm(path: Path) -> dict[str, list[Word]]:
     """A CTM, ``ID CHANNEL START_S DURATION_S WORD [CONFIDENCE]``: words by id, in time order.
+
+    Start and duration are rounded each by itself, so that a word may seem to end within the next one: it ends
+    where that begins. One that reaches in further is left as it is.
 
     Raises:
         ValueError: naming the line that is no such line, or has another channel than the lines before it.
@@ -42,7 +46,7 @@ def read_ctm(path: Path) -> dict[str, list[Word]]:
             mend = "give each channel its own id, as Kaldi does"
             raise ValueError(f"{path}:{number}: {name} has channels {channels[name]} and {channel}; {mend}")
         words.setdefault(name, []).extend(_spoken(times[0], times[0] + times[1], word))
-    return {name: sorted(found) for name, found in words.items()}
+    return {name: _without_overlap(sorted(found)) for name, found in words.items()}
 
 
 def read_textgrid(path: Path) -> list[Word]:
@@ -102,6 +106,15 @@ def unknown_word(words: list[Word]) -> str | None:
 def chinese_word(words: list[Word]) -> str | None:
     """The first word in Chinese characters, which are of a language written without blanks."""
     return next((word for _, _, word in words if _HAN.search(word)), None)
+
+
+def _without_overlap(words: list[Word]) -> list[Word]:
+    """Words in time order, ended where the next one begins if they reach into it by no more than ROUNDED."""
+    next_starts = [*(start for start, _, _ in words[1:]), math.inf]
+    return [
+        (start, following if following < end <= following + ROUNDED else end, word)
+        for (start, end, word), following in zip(words, next_starts, strict=True)
+    ]
 
 
 def _model_row(path: Path, number: int, row: object) -> tuple[int, str, list[Word]]:

@@ -12,12 +12,12 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "tools/fetch_debs.sh"
 FAKES = {
     "apt-cache": '[ "$2" != nosuch ] && [ -e "$STATE/lists" ]',
-    "apt-get": """echo "apt-get $*" >> "$STATE/log"
+    "apt-get": """echo "apt-get $* $APT_CONFIG" >> "$STATE/log"
 case "$*" in
-*update*) touch "$STATE/lists" ;;
-*download*) shift 2; for p; do echo "$p" > "${p}_1_all.deb"; done ;;
+*update*) touch "$STATE/lists"; rm -f "$STATE/old"; [ ! -e "$STATE/offline" ] ;;
+*download*) [ ! -e "$STATE/old" ] || exit 100; shift 2; for p; do echo "$p" > "${p}_1_all.deb"; done ;;
 *-s*install*) echo "Inst libtool1 (1)"; echo "Inst mytool (1)"; echo "Conf mytool" ;;
-*install*) touch "$STATE/installed" ;;
+*install*) [ ! -e "$STATE/old" ] && touch "$STATE/installed" ;;
 esac""",
     "dpkg": """p=$(cat "$2"); mkdir -p "$3/usr/bin" "$3/usr/lib/deep" "$3/usr/share/$p"
 echo lib > "$3/usr/lib/deep/libx.so.1"
@@ -48,7 +48,11 @@ def fetch(tmp_path):
             [str(SCRIPT), *arguments], cwd=tmp_path, env=env, text=True, capture_output=True
         )
 
-    run.log = lambda: (state / "log").read_text().splitlines() if (state / "log").exists() else []
+    def log(with_conf=False):
+        lines = (state / "log").read_text().splitlines() if (state / "log").exists() else []
+        return lines if with_conf else [line.rpartition(" ")[0] for line in lines]
+
+    run.log = log
     return run
 
 
@@ -84,12 +88,58 @@ def test_root_fetches_missing_lists_itself(fetch):
     assert fetch.log() == ["apt-get -qq update", "apt-get -qq download one"]
 
 
-def test_another_user_is_told_to(fetch):
-    done = fetch("--into", "deb", "one", lists=False)
-    assert (
-        done.returncode == 1
-        and done.stderr == "fetch_debs.sh: no package one in apt's lists; as root: apt-get update\n"
+def test_another_user_gets_lists_of_his_own_that_stay(fetch, tmp_path):
+    assert fetch("--into", "deb", "one", lists=False).returncode == 0
+    own = tmp_path / "deb/.apt"
+    assert (own / "apt.conf").read_text() == (
+        f'Dir::State::lists "{own}/lists";\nDir::Cache "{own}/cache";\n'
     )
+    assert (own / "lists/partial").is_dir() and (own / "cache/archives/partial").is_dir()
+    assert fetch("--into", "deb", "two").returncode == 0
+    (tmp_path / "state/lists").unlink()
+    assert fetch("--into", "programs", "two", uid=0, lists=False).returncode == 0
+    with_own, without = f" {own}/apt.conf", " "
+    assert fetch.log(with_conf=True) == [
+        f"apt-get -qq update{with_own}",
+        f"apt-get -qq download one{with_own}",
+        f"apt-get -qq download two{with_own}",
+        f"apt-get -qq update{without}",
+        f"apt-get -qq download two{without}",
+    ]
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_lists_that_are_out_of_date_are_fetched_anew(fetch, tmp_path, uid):
+    (tmp_path / "state/old").touch()
+    assert fetch("--into", "deb", "one", uid=uid).returncode == 0
+    assert (tmp_path / "deb/usr/share/one").is_dir()
+    assert fetch.log() == [f"apt-get -qq {call}" for call in ("download one", "update", "download one")]
+
+
+def test_a_program_is_installed_with_new_lists_where_the_old_name_one_that_is_gone(fetch, tmp_path):
+    (tmp_path / "state/old").touch()
+    assert fetch("--into", "programs", "--programs", "mytool", uid=0).returncode == 0
+    assert (tmp_path / "state/installed").exists() and len(fetch.log()) == 3
+
+
+def test_lists_that_cannot_be_fetched_are_one_line(fetch, tmp_path):
+    (tmp_path / "state/offline").touch()
+    done = fetch("--into", "deb", "one", lists=False)
+    assert (done.returncode, done.stderr) == (
+        1, "fetch_debs.sh: apt's lists of packages could not be fetched\n",
+    )  # fmt: skip
+
+
+def test_without_locks_on_the_file_system_it_goes_on(fetch, tmp_path):
+    (tmp_path / "fakes/flock").write_text("#!/bin/sh\necho 'flock: 9: No locks available' >&2\nexit 71\n")
+    (tmp_path / "fakes/flock").chmod(0o755)
+    done = fetch("--into", "deb", "one")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fetching one\n", "")
+
+
+def test_help_is_the_header(fetch):
+    said = fetch("--help").stdout.splitlines()
+    assert said[0].startswith("Fetch Debian packages") and said[-1].endswith("in DIR/.apt.")
 
 
 def test_an_unknown_package_is_named(fetch):

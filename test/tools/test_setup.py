@@ -37,15 +37,14 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def setup(checkout, **variables):
+def setup(checkout, *arguments, **variables):
     env = {"PATH": os.environ["PATH"], "LOG": str(checkout / "log"), **variables}
-    return subprocess.Popen(
-        [checkout / "tools/setup.sh"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    command = [checkout / "tools/setup.sh", *arguments]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def run(checkout, **variables):
-    process = setup(checkout, **variables)
+def run(checkout, *arguments, **variables):
+    process = setup(checkout, *arguments, **variables)
     out, err = process.communicate()
     return process.returncode, out + err
 
@@ -113,6 +112,24 @@ def test_of_two_at_once_one_installs_and_the_other_waits(checkout):
     assert [process.returncode for process in both] == [0, 0]
     assert len(calls(checkout, "-r ")) == 1
     assert sum("waiting" in output for output in outputs) == 1
+
+
+def test_without_locks_on_the_file_system_it_goes_on(checkout):
+    (checkout / "bin").mkdir()
+    (checkout / "bin/flock").write_text("#!/bin/sh\necho 'flock: 9: No locks available' >&2\nexit 71\n")
+    (checkout / "bin/flock").chmod(0o755)
+    status, output = run(checkout, PATH=f"{checkout}/bin:{os.environ['PATH']}")
+    assert status == 0 and "waiting" not in output and len(calls(checkout, "-r ")) == 1
+
+
+def test_help_is_the_header_and_another_option_an_error_and_neither_installs(checkout):
+    status, output = run(checkout, "--help")
+    assert status == 0 and output.startswith("Make the Python environment") and output.endswith("3.13)\n")
+    assert run(checkout, "--nodeps") == (
+        1,
+        "setup.sh: unknown option --nodeps; it takes --help, and variables\n",
+    )
+    assert not (checkout / "log").exists()
 
 
 def test_a_missing_python_makes_no_environment(checkout):

@@ -4,6 +4,7 @@ import pytest
 from praatio import textgrid
 
 from qwen_audio.data.word_files import read_ctm, read_funasr, read_textgrid
+from qwen_audio.task_fields import KINDS
 
 
 def write(path, content, encoding="utf-8"):
@@ -30,6 +31,19 @@ def test_a_blank_that_is_not_ascii_ends_no_field(tmp_path):
     assert read_ctm(write(tmp_path / "ctm", "u\u3000 1 0 1 10\u00a0000 0.9\n")) == {
         "u\u3000": [(0.0, 1.0, "10 000")]
     }
+
+
+def test_a_word_of_a_ctm_that_rounding_makes_too_long_ends_where_the_next_begins(tmp_path):
+    said = [("0.10", "0.21"), ("0.30", "0.196"), ("0.495", "0.01"), ("0.495", "0.105")]
+    lines = [f"u 1 {start} {seconds} {word}\n" for (start, seconds), word in zip(said, "abcd", strict=True)]
+    words = read_ctm(write(tmp_path / "ctm", "".join(lines)))["u"]
+    assert [end for _, end, _ in words] == [0.3, 0.495, 0.495, 0.6]
+    assert KINDS["words"].fault([list(word) for word in words]) == ""
+
+
+def test_words_of_a_ctm_that_overlap_by_more_than_rounding_stay_so(tmp_path):
+    ctm = write(tmp_path / "ctm", "u 1 0.1 0.22 a\nu 1 0.3 0.2 b\n")
+    assert read_ctm(ctm)["u"] == [(0.1, 0.32, "a"), (0.3, 0.5, "b")]
 
 
 def test_silence_of_any_aligner_is_no_word(tmp_path):
