@@ -12,6 +12,7 @@ dialogue is about: ``source`` (one of SOURCES), ``task``, ``label_origin``, ``fa
 or your own. Other toolkits' layouts are read too (dialogue_layouts.py).
 """
 
+import codecs
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -119,6 +120,9 @@ def parse_dialogue(row, default_id: str = "") -> Dialogue:
     about = {key: value for key, value in row.items() if key not in ("id", "messages")}
     if "source" in about and about["source"] not in SOURCES:
         raise ValueError(f"source is {_short(about['source'])}{nearest(about['source'], SOURCES)}")
+    if not isinstance(about.get("task", ""), str):
+        raise ValueError(f"task is {_short(about['task'])}; write the name of one")
+    _check_facts(about.get("facts", {}))
     return Dialogue(name, found, about)
 
 
@@ -139,7 +143,7 @@ def check_text(value, where: str) -> None:
 def _rows(path: Path) -> Iterator[tuple[str, object]]:
     """(where, row) of each row, read one at a time unless the file is one list."""
     with open(path, "rb") as stream:
-        if stream.read(1) == b"[":
+        if stream.read(64).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
             stream.seek(0)
             for place, row in enumerate(_json(stream.read(), str(path))):
                 yield f"{path}:[{place}]", row
@@ -177,12 +181,20 @@ def _message(row, where: str) -> Message:
 def _part(row, where: str) -> Part:
     kinds = {"text": Text, "audio": Audio}
     kind = row.get("type") if isinstance(row, dict) else None
-    if kind not in kinds or set(row) != {"type", kind}:
+    if not isinstance(kind, str) or kind not in kinds or set(row) != {"type", kind}:
         raise ValueError(
             f'{where} is {_short(row)}; write {{"type": "text", "text": …}} or {{"type": "audio", "audio": PATH}}'
         )
     check_text(row[kind], f"{where}.{kind}")
     return kinds[kind](row[kind])
+
+
+def _check_facts(facts) -> None:
+    rows = facts.get("rows", []) if isinstance(facts, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(
+            f"facts is {_short(facts)}; write an object, its 'rows' a list of them, or another key"
+        )
 
 
 def _check_order(roles: list[str]) -> None:

@@ -115,6 +115,11 @@ def test_a_message_tells_its_text_and_its_audios():
             row(user(), {"role": "system", "content": "a"}),
             r"messages\[1\].role is 'system' where 'assistant' is due",
         ),
+        (row(user([{"type": ["text"], "text": "a"}])), r"content\[0\] is .*; write {\"type\": \"text\""),
+        (row({"role": ["user"], "content": "a"}), r"messages\[0\].role is \[\"user\"\]"),
+        (row(user(), task=["asr"]), r"task is \[\"asr\"\]; write the name of one"),
+        (row(user(), facts="a dog"), "facts is \"a dog\"; write an object, its 'rows' a list of them"),
+        (row(user(), facts={"rows": "a dog"}), "facts is .*; write an object, its 'rows' a list of them"),
         (row(user(), source="templates"), "source is \"templates\"; did you mean 'template'"),
     ],
 )
@@ -152,6 +157,13 @@ def test_a_file_may_be_one_json_list_whose_faults_are_named_by_place(tmp_path):
     with pytest.raises(ValueError, match=rf"^{path}:\[1\]: messages\[0\].role is 'assistant'"):
         list(read_dialogues(path))
     path.write_text(json.dumps([row(user())], indent=2))
+    assert list(read_dialogues(path)) == [parse_dialogue(row(user()))]
+
+
+@pytest.mark.parametrize("before", ["\ufeff", "\n", "\ufeff \r\n"])
+def test_a_byte_order_mark_or_blanks_may_stand_before_a_list(tmp_path, before):
+    path = tmp_path / "data.json"
+    path.write_text(before + json.dumps([row(user())], indent=2), encoding="utf-8")
     assert list(read_dialogues(path)) == [parse_dialogue(row(user()))]
 
 
