@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+from clotho import read_split
 from make_corpora import make_clotho
 
 
@@ -68,4 +69,37 @@ def test_a_missing_caption_file_is_named_with_what_is_there(corpus, tmp_path, lo
 def test_other_columns_are_named(corpus, tmp_path, local_data):
     (corpus / "clotho_captions_development.csv").write_text("file,caption\n")
     status, printed, _ = prepare(local_data, corpus, tmp_path)
-    assert status == 1 and "clotho_captions_development.csv:1: columns ['file', 'caption']" in printed
+    assert (
+        status == 1
+        and "clotho_captions_development.csv:1: columns file, caption; expected file_name" in printed
+    )
+
+
+HEADER = b"file_name,caption_1,caption_2,caption_3,caption_4,caption_5\n"
+
+
+def test_a_byte_order_mark_before_the_table_is_no_part_of_a_name(tmp_path):
+    (clip,) = read_table(tmp_path, "\ufeff".encode() + HEADER + b"a.wav,one,two,three,four,five\n")
+    assert [row["text"] for row in clip.examples] == ["one", "two", "three", "four", "five"]
+
+
+@pytest.mark.parametrize(
+    "row, fault",
+    [
+        (b"a.wav,one,two,three,four,a dog barks, then rain\n", "2: not 6 fields; copy it anew"),
+        (b"a.wav,one,two,three,four\n", "2: not 6 fields; copy it anew"),
+        (b"a.wav,one,two,three,four,\n", "2: a.wav lacks a caption; Clotho has five"),
+        (b"a.wav,one,two,three,four,a caf\xe9\n", " after line .: not utf-8"),
+    ],
+)
+def test_a_row_that_is_not_as_published_is_named_with_its_file(tmp_path, row, fault):
+    with pytest.raises(ValueError, match=f"^{tmp_path}/clotho_captions_evaluation.csv:{fault}"):
+        read_table(tmp_path, HEADER + row)
+
+
+def read_table(folder, content: bytes):
+    """The clips of a table of one recording, a.wav."""
+    (folder / "evaluation").mkdir()
+    (folder / "evaluation/a.wav").touch()
+    (folder / "clotho_captions_evaluation.csv").write_bytes(content)
+    return read_split(folder, "evaluation", [])

@@ -8,11 +8,10 @@ data/clotho_{train,valid,test} with five aac rows a clip. What is not used stand
 """
 
 import argparse
-import csv
 import re
 from pathlib import Path
 
-from corpus_reader import names_in, run_reader, sets_there, tell_size
+from corpus_reader import names_in, read_columns, run_reader, sets_there, tell_size
 
 from qwen_audio.data.corpus_dir import Rejected, Utterance, write_corpus
 
@@ -43,32 +42,25 @@ def read_split(corpus: Path, split: str, rejected: Rejected) -> list[Utterance]:
     Clips' names hold blanks and commas, so an utterance is called SPLIT-ROW-NAME with the rest replaced.
 
     Raises:
-        ValueError: naming the file that is missing, the columns, or the clip without a caption.
+        ValueError: naming the file that is missing or the clip without a caption, or as read_columns.
     """
     table = corpus / f"clotho_captions_{split}.csv"
     if not table.exists() or not (corpus / split).is_dir():
         raise ValueError(f"{corpus}: needs {table.name} and the folder {split}; found {names_in(corpus)}")
     unsaid = {path.name: path for path in (corpus / split).glob("*.wav")}
     rows = []
-    with table.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if not {"file_name", *CAPTIONS} <= set(reader.fieldnames or ()):
-            raise ValueError(
-                f"{table}:1: columns {reader.fieldnames}; Clotho has file_name, {', '.join(CAPTIONS)}"
-            )
-        for number, row in enumerate(reader, 1):
-            name = row["file_name"]
-            utt = f"{split}-{number:05d}-" + re.sub(r"[^A-Za-z0-9]+", "-", name.removesuffix(".wav"))[
-                :60
-            ].strip("-")
-            captions = [" ".join((row[column] or "").split()) for column in CAPTIONS]
-            if not all(captions):
-                raise ValueError(f"{table}:{reader.line_num}: {name} lacks a caption; Clotho has five")
-            if name not in unsaid:
-                rejected.append(("captions", f"{split}/{name}", "captions without a recording"))
-                continue
-            examples = [{"task": "aac", "text": caption} for caption in captions]
-            rows.append(Utterance(utt, utt, str(unsaid.pop(name)), examples=examples))
+    for number, (line, row) in enumerate(read_columns(table, ["file_name", *CAPTIONS]), 1):
+        name = row["file_name"]
+        plain = re.sub(r"[^A-Za-z0-9]+", "-", name.removesuffix(".wav"))[:60].strip("-")
+        utt = f"{split}-{number:05d}-{plain}"
+        captions = [" ".join(row[column].split()) for column in CAPTIONS]
+        if not all(captions):
+            raise ValueError(f"{table}:{line}: {name} lacks a caption; Clotho has five")
+        if name not in unsaid:
+            rejected.append(("captions", f"{split}/{name}", "captions without a recording"))
+            continue
+        examples = [{"task": "aac", "text": caption} for caption in captions]
+        rows.append(Utterance(utt, utt, str(unsaid.pop(name)), examples=examples))
     rejected += [("recording", f"{split}/{name}", "recording without captions") for name in unsaid]
     return rows
 
