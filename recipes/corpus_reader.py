@@ -96,7 +96,8 @@ def read_columns(
         options: of csv.reader, such as delimiter.
 
     Raises:
-        ValueError: naming the columns, or the line with more or fewer fields than they, or with other bytes.
+        ValueError: naming the columns, or the line with more or fewer fields than they, with other bytes, or behind which
+            it is no table.
     """
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.DictReader(file, **options)
@@ -110,6 +111,8 @@ def read_columns(
                 yield reader.line_num, row
         except UnicodeDecodeError as error:
             raise ValueError(f"{path}: after line {reader.line_num}: not {encoding} ({error})") from None
+        except csv.Error as error:  # a quote that nothing closes takes in all that follows
+            raise ValueError(f"{path}: after line {reader.line_num}: {error}; copy it anew") from None
 
 
 def tell_size(where: object, found: int, published: int, unit: str = "utterances") -> None:

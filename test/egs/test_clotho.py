@@ -90,6 +90,10 @@ def test_a_byte_order_mark_before_the_table_is_no_part_of_a_name(tmp_path):
         (b"a.wav,one,two,three,four\n", "2: not 6 fields; copy it anew"),
         (b"a.wav,one,two,three,four,\n", "2: a.wav lacks a caption; Clotho has five"),
         (b"a.wav,one,two,three,four,a caf\xe9\n", " after line .: not utf-8"),
+        (
+            b'a.wav,one,two,three,four,"five\n' + b"b.wav,1,2,3,4,5\n" * 9000,
+            " after line .*field larger .*copy it anew",
+        ),
     ],
 )
 def test_a_row_that_is_not_as_published_is_named_with_its_file(tmp_path, row, fault):
