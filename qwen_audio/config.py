@@ -51,7 +51,7 @@ def read_yaml(path: str | Path) -> dict:
 
     Mappings are merged key by key, so a variant lists just its differences; everything else replaces, a
     mapping inside of one too: ``decoder_conf: {lora: {r: 8}}`` names all that is to stand in ``lora``. A
-    component that is swapped does not inherit the options of the one it replaces.
+    component that is swapped does not inherit the options of the one it replaces, nor learning rates of its parts.
     """
     path = Path(path)
     try:
@@ -72,6 +72,10 @@ def merge(base: dict, over: dict) -> dict:
     for slot in SLOTS:
         if slot in over and over[slot] != base.get(slot, DEFAULTS[slot]):
             result[f"{slot}_conf"] = {}
+            if isinstance(rates := result.get("lr_scale"), dict):
+                result["lr_scale"] = {
+                    p: rate for p, rate in rates.items() if not str(p).startswith(f"{slot}.")
+                }
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(result.get(key), dict):
             result[key] = {**result[key], **value}

@@ -4,7 +4,7 @@ import inspect
 import types
 import typing
 
-from qwen_audio.registry import component_class
+from qwen_audio.registry import SLOTS, component_class, nearest
 from qwen_audio.train.defaults import TRAIN_DEFAULTS
 
 NULL = type(None)
@@ -39,6 +39,8 @@ def check_training(config: dict) -> None:
     if betas is not None and not (len(betas) == 2 and all(is_amount(beta) for beta in betas)):
         raise ValueError(f"optim_conf.betas is {betas!r}; write two numbers, such as [0.9, 0.98]")
     for prefix, factor in config["lr_scale"].items():
+        if (slot := str(prefix).partition(".")[0]) not in SLOTS:
+            raise ValueError(f"lr_scale.{prefix}: {slot!r} is no slot{nearest(slot, SLOTS)}")
         if not is_amount(factor):
             raise ValueError(f"lr_scale.{prefix} is {factor!r}; write a number from 0 on")
     if not config["task_temperature"]:

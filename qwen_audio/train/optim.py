@@ -6,6 +6,8 @@ import re
 import torch
 from torch import nn
 
+from qwen_audio.registry import SLOTS
+
 _LAYER = re.compile(r"^encoder\.(?:.+\.)?(?:layers|blocks|encoders)\.(\d+)\.")
 
 
@@ -15,7 +17,7 @@ def build_optimizer(model: nn.Module, config: dict) -> torch.optim.AdamW:
     One-dimensional parameters (norms, biases) have no weight decay.
 
     Raises:
-        ValueError: for an ``lr_scale`` prefix without a trainable parameter, or where none is trainable.
+        ValueError: for an ``lr_scale`` prefix within a slot without a trainable parameter, or where none is trainable.
     """
     conf = config["optim_conf"]
     trained = {name: param for name, param in model.named_parameters() if param.requires_grad}
@@ -48,7 +50,8 @@ def lr_scales(names: list[str], layer_decay: float, lr_scale: dict[str, float]) 
     With L encoder layers, layer n is at layer_decay ** (L - n), what is registered before the layers
     (convolutions, positions) at layer_decay ** (L + 1), and what follows them at 1 (BEiT, arXiv:2106.08254).
     The factor of the longest matching prefix in ``lr_scale`` counts. A decay of 0, as Qwen-Audio's table 6
-    writes for "none", or 1 changes nothing.
+    writes for "none", or 1 changes nothing. A prefix that is a slot's name may match nothing: a variant can empty
+    or freeze what its base trains.
     """
     if not 0 <= layer_decay <= 1:
         raise ValueError(
@@ -67,7 +70,7 @@ def lr_scales(names: list[str], layer_decay: float, lr_scale: dict[str, float]) 
         factor = lr_scale[max(prefixes, key=len)] if prefixes else 1.0
         scales[name] = factor * (layer_decay or 1.0) ** below
     for prefix in lr_scale:
-        if not any(name == prefix or name.startswith(prefix + ".") for name in names):
+        if prefix not in SLOTS and not any(name == prefix or name.startswith(prefix + ".") for name in names):
             heads = sorted({name.split(".")[0] for name in names})
             raise ValueError(
                 f"lr_scale.{prefix} fits no trained parameter; they begin with {', '.join(heads)}"

@@ -208,6 +208,7 @@ MISTAKES = [
     ("batch_conf: {max_seconds: long}", "batch_conf.max_seconds is 'long'; write a number from 0 on or null"),
     ("batch_conf: {window: 0}", "batch_conf.window is 0; write a whole number from 1 on or null"),
     ("tokenizer_conf: {pieces: many}", "tokenizer_conf.pieces is 'many'; write a whole number from 1 on"),
+    ("lr_scale: {adaptor.proj: 2}", "lr_scale.adaptor.proj: 'adaptor' is no slot; did you mean 'adapter'"),
     ("lr_scale: {adapter: two}", "lr_scale.adapter is 'two'; write a number from 0 on"),
     ("freeze_param: [1]", "freeze_param has 1; write the beginnings of parameter names"),
     ("phases: [{steps: 3, task_weights: {asr: x}}]", r"phases\[0\].task_weights.asr is 'x'; write a number"),

@@ -1,18 +1,38 @@
 """The configurations that are shipped: recipes/conf and egs/*/conf."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from qwen_audio.build import build_model
 from qwen_audio.config import load_config, read_yaml
 from qwen_audio.infer.options import load_inference_config
 from qwen_audio.task_spec import load_tasks
+from qwen_audio.train.optim import build_optimizer
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(ROOT.glob("recipes/conf/pretrain*.yaml")) + sorted(ROOT.glob("egs/*/conf/pretrain*.yaml"))
 SHIPPED_CHAT = sorted([*ROOT.glob("recipes/conf/sft*.yaml"), *ROOT.glob("egs/*/conf/sft*.yaml")])
 SHIPPED_DECODING = sorted(ROOT.glob("egs/*/conf/decode*.yaml"))
+
+
+ESPNET = "{output_size: 16, attention_heads: 2, linear_units: 32, num_blocks: 1}"
+BRANCHES = ESPNET[:-1] + ", cgmlp_linear_units: 32, cgmlp_conv_kernel: 7}"
+TRANSFORMER = "{hidden_size: 32, layers: 1, heads: 2, ffn_size: 32}"
+SWAPS = {  # a variant of egs/multitask/conf/pretrain.yaml, with overrides that make it small
+    "adapter: conv": [],
+    "adapter: pool_linear": [],
+    "adapter: identity": [],
+    "encoder: conformer": [f"encoder_conf={ESPNET}"],
+    "encoder: e_branchformer": [f"encoder_conf={BRANCHES}"],
+    "decoder: transformer": [f"decoder_conf={TRANSFORMER}"],
+    "specaug: null": [],
+    "ctc: null": ["phases=[{steps: 3}]"],
+    **{f"timestamp_head: {head}": ["phases=[{steps: 3}]"] for head in ("tokens", "attention", "null")},
+    "freeze_param: [adapter]": [],
+}
 
 
 def test_recipes_ship_configurations():
@@ -51,6 +71,43 @@ def test_a_shipped_configuration_normalises_audio_frames_once_where_the_papers_a
 def test_a_shipped_configuration_recomputes_activations_where_its_llm_is_large(path):
     large = path.is_relative_to(ROOT / "recipes")  # Qwen-7B
     assert read_yaml(path)["decoder_conf"]["gradient_checkpointing"] == large
+
+
+@pytest.fixture
+def optimizer_of(tiny_whisper, tiny_llm, tiny_tokenizer, tmp_path):
+    """Function (YAML, overrides): the optimizer of this variant of the multitask recipe, its backbones tiny."""
+
+    def make(variant, changes):
+        path = ROOT / "egs/multitask/conf/pretrain.yaml"
+        tiny = {"encoder_conf": {"model": str(tiny_whisper)}, "decoder_conf": {"model": str(tiny_llm)}}
+        (tmp_path / "pretrain.yaml").write_text(yaml.safe_dump({"include": str(path), **tiny}))
+        (tmp_path / "mine.yaml").write_text(f"include: pretrain.yaml\n{variant}\n")
+        config = load_config(tmp_path / "mine.yaml", changes)
+        return build_optimizer(build_model(config, tiny_tokenizer, tiny_tokenizer.encode("a dog")), config)
+
+    return make
+
+
+@pytest.mark.parametrize("variant", SWAPS)
+def test_a_component_of_the_multitask_recipe_is_swapped_by_one_line(optimizer_of, variant):
+    groups = optimizer_of(variant, SWAPS[variant]).param_groups
+    assert {"encoder", "decoder"} <= {name.partition(".")[0] for group in groups for name in group["names"]}
+
+
+def test_the_example_of_a_swap_in_the_readme_has_an_optimizer(optimizer_of):
+    (block,) = re.findall(
+        r"```yaml\ninclude: pretrain.yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S
+    )
+    groups = optimizer_of(block, [f"encoder_conf={BRANCHES}", f"decoder_conf={TRANSFORMER}"]).param_groups
+    scales = {name: group["lr_scale"] for group in groups for name in group["names"]}
+    assert {scale for name, scale in scales.items() if name.startswith("adapter.")} == {5}
+    assert {scale for name, scale in scales.items() if name.startswith("decoder.")} == {8}
+
+
+def test_a_learning_rate_of_ones_own_that_fits_nothing_is_an_error(optimizer_of):
+    variant = "decoder: transformer\nlr_scale: {decoder.new_rows: 20}"
+    with pytest.raises(ValueError, match="lr_scale.decoder.new_rows fits no trained parameter"):
+        optimizer_of(variant, SWAPS["decoder: transformer"])
 
 
 def test_the_shared_fine_tuning_is_table_6_of_the_paper():

@@ -77,6 +77,12 @@ def test_the_rate_is_torchs_cosine_after_warm_up():
         schedule.step()
 
 
+def test_the_factor_of_a_slot_may_find_nothing_to_train_and_that_of_a_part_may_not():
+    assert lr_scales(["adapter.proj.weight"], 1, {"encoder": 2, "ctc": 3}) == {"adapter.proj.weight": 1.0}
+    with pytest.raises(ValueError, match="lr_scale.encoder.conv1 fits no trained parameter"):
+        lr_scales(["adapter.proj.weight"], 1, {"encoder.conv1": 2})
+
+
 def test_errors_name_the_key():
     with pytest.raises(
         ValueError, match="lr_scale.adaptor fits no trained parameter; they begin with adapter"
