@@ -16,9 +16,11 @@ import shlex
 import sys
 from pathlib import Path
 
+from qwen_audio.registry import nearest
 from qwen_audio.score import METRICS, compute
 from qwen_audio.score.files import CHAT, PAIR, split_pair
 from qwen_audio.score.registry import Absent, absent
+from qwen_audio.tags import LANGUAGES
 
 OF_FILES = ("protocol", "lang", "ref", "hyp", "json")
 OF_RECIPES = ("decoded", "train", "tasks", "whisper", "chat", "chat_train", "about", "made_by")
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--protocol", help="rules of the metric, e.g. qwen_audio or whisper; its first one by default"
     )
-    files.add_argument("--lang", help="language code of the texts; en by default")
+    files.add_argument("--lang", help="language code of the texts, such as zh, or unknown; en by default")
     files.add_argument("--ref", type=Path, help="references")
     files.add_argument("--hyp", type=Path, help="hypotheses")
     files.add_argument("--json", action="store_true", help="print JSON")
@@ -84,6 +86,9 @@ def score_files(args: argparse.Namespace) -> None:
 
     if not (args.ref and args.hyp):
         raise ValueError(f"--metric {args.metric} needs --ref FILE and --hyp FILE")
+    lang, known = args.lang or "en", [*LANGUAGES, "unknown"]
+    if lang not in known:
+        raise ValueError(f"--lang {lang}{nearest(lang, known)}")
     refs, hyps = read_text(args.ref), read_hypotheses(args.hyp)
     counts = {}
     if args.missing == "empty":
@@ -92,7 +97,7 @@ def score_files(args: argparse.Namespace) -> None:
         hyps, refs = hyps | dict.fromkeys(unheard, ""), refs | {utt: [""] for utt in unasked}
     metric = args.metric if ":" in args.metric else args.metric.lower().replace("-", "_")
     try:
-        found = compute(metric, refs, hyps, args.protocol, args.lang or "en") | counts
+        found = compute(metric, refs, hyps, args.protocol, lang) | counts
     except Absent as error:
         found = absent(metric, args.protocol, len(refs), str(error)) | counts
     if args.json:

@@ -77,6 +77,14 @@ def test_spice_without_its_jars_is_reported_absent_with_what_it_needs(files, tmp
         assert "stanford-corenlp-3.6.0.jar" in found["absent"]
 
 
+def test_a_language_that_has_no_code_names_the_nearest(files, capsys):
+    with pytest.raises(ValueError, match="--lang zh-CN; did you mean 'zh'"):
+        run("--metric", "wer", "--lang", "zh-CN", *files)
+    for lang, unit in (("zh", "character"), ("unknown", "word")):
+        run("--metric", "wer", "--lang", lang, "--json", *files)
+        assert json.loads(capsys.readouterr().out)["unit"] == unit
+
+
 @pytest.mark.parametrize("words", [[], ["--metric", "wer", "--results", "x"]])
 def test_one_of_the_two_ways_must_be_chosen(words):
     with pytest.raises(
