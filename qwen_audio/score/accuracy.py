@@ -3,6 +3,7 @@
 import re
 
 from qwen_audio.score.bootstrap import ci95, utterances
+from qwen_audio.tags import UNSPACED
 
 YES_NO = ("yes", "no")
 
@@ -27,7 +28,7 @@ def accuracy(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, la
         }
         refs = {utt: texts for utt, texts in refs.items() if texts}
     strict = [sum(hyps[utt].strip() == text.strip() for text in texts) for utt, texts in refs.items()]
-    find = _label_finder({text for texts in refs.values() for text in texts})
+    find = _label_finder({text for texts in refs.values() for text in texts}, lang)
     lenient = [sum(find(hyps[utt]) == {plain(text)} for text in texts) for utt, texts in refs.items()]
     counts = [len(texts) for texts in refs.values()]
     right = lenient if protocol == "lenient" else strict
@@ -47,12 +48,16 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s]|_", " ", text.casefold()).split())
 
 
-def _label_finder(labels: set[str]):
-    """A function text -> labels in it as whole words; of nested ones ("bass guitar") the longest."""
+def _label_finder(labels: set[str], lang: str):
+    """A function text -> labels in it as whole words; of nested ones ("bass guitar") the longest.
+
+    Where ``lang`` is written without spaces, only numbers and Latin words are seen to be whole.
+    """
     known = sorted(filter(None, map(plain, labels)), key=lambda label: (-len(label), label))
     if not known:
         return lambda text: set()
-    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, known))})(?!\w)")
+    letter = "[0-9a-z]" if lang in UNSPACED else r"\w"
+    pattern = re.compile(rf"(?<!{letter})(?:{'|'.join(map(re.escape, known))})(?!{letter})")
     return lambda text: set(pattern.findall(plain(text)))
 
 

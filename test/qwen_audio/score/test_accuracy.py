@@ -3,9 +3,9 @@ import pytest
 from qwen_audio.score import compute
 
 
-def accuracy(pairs, protocol=None):
+def accuracy(pairs, protocol=None, lang="en"):
     refs = {str(i): [ref] if isinstance(ref, str) else ref for i, (ref, _) in enumerate(pairs)}
-    return compute("accuracy", refs, {str(i): hyp for i, (_, hyp) in enumerate(pairs)}, protocol)
+    return compute("accuracy", refs, {str(i): hyp for i, (_, hyp) in enumerate(pairs)}, protocol, lang)
 
 
 def test_strict_is_equality_after_strip():
@@ -15,6 +15,12 @@ def test_strict_is_equality_after_strip():
 
 def test_lenient_wants_whole_words():
     assert accuracy([("cat", "concatenation")])["lenient"] == 0
+
+
+def test_lenient_finds_a_label_between_the_characters_of_a_language_without_spaces():
+    pairs = [("狗", "这是狗的声音。"), ("猫", "狗"), ("1", "12个")]
+    assert accuracy(pairs, "lenient", "zh")["score"] == pytest.approx(1 / 3)
+    assert accuracy(pairs, "lenient", "ko")["score"] == 0
 
 
 def test_lenient_rejects_an_answer_that_names_two_labels():
