@@ -71,6 +71,12 @@ def test_table_3_has_the_papers_twelve_datasets_with_the_last_model_as_its_own()
     assert len(own) == 12
 
 
+def test_table_3_has_every_model_that_mandarin_and_translation_are_compared_with():
+    others = {block.columns[0].dataset: list(block.others) for block in load_paper()["3"]}
+    assert others["AISHELL-1"] == ["MMSpeech-base", "MMSpeech-large", "Paraformer-large"]
+    assert others["CoVoST2"] == ["SALMONN", "SpeechLLaMA", "BLSP"]
+
+
 def test_the_papers_own_figures_of_a_task_are_those_of_the_first_table_that_has_them():
     assert own_figures("aqa") == {"ClothoAQA test ACC": "0.579", "ClothoAQA test ACC binary": "0.749"}
     assert own_figures("mqa") == {"MusicAVQA audio questions ACC": "0.7211"}
