@@ -53,12 +53,13 @@ def _from_sharegpt(row: dict) -> dict:
     turns = row["conversations"]
     if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
         raise ValueError("conversations is no list of objects with 'from' and 'value'")
-    messages = [
-        {"role": SHAREGPT.get(turn.get("from"), turn.get("from")), "content": turn.get("value")}
-        for turn in turns
-    ]
+    messages = [{"role": _role(turn.get("from")), "content": turn.get("value")} for turn in turns]
     rest = {key: value for key, value in row.items() if key != "conversations"}
     return {"audios": [], **rest, "messages": messages}
+
+
+def _role(name):
+    return SHAREGPT.get(name, name) if isinstance(name, str) else name
 
 
 def _from_query(row: dict) -> dict:

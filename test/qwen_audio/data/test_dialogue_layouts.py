@@ -114,6 +114,7 @@ def test_in_our_own_layout_and_in_an_answer_the_place_is_a_text():
         ({"audios": ["a"]}, r"write 'messages' \(a list of objects\) and 'audios' \(a list of paths\)"),
         ({**MESSAGES, "audios": ["a", 3]}, r"messages\[1\].content\[2\].audio is 3"),
         ({"conversations": [{"from": "tool", "value": "x"}]}, r'messages\[0\].role is "tool"'),
+        ({"conversations": [{"from": ["human"], "value": "x"}]}, r'messages\[0\].role is \["human"\]'),
     ],
 )
 def test_a_row_whose_texts_and_audios_do_not_fit_says_how(row, message):
