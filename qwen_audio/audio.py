@@ -20,6 +20,7 @@ N_MELS = 80
 
 BLOCK_FRAMES = 1 << 20  # a long recording is decoded, mixed down and resampled in blocks of this size ...
 BLOCK_SECONDS = 240  # ... and of no more seconds: at a low rate few frames become many
+UNSTATED = 1 << 62  # frames; libsndfile gives 2 ** 63 - 1 for a flac that does not say how many it has
 
 
 class AudioError(ValueError):
@@ -28,11 +29,14 @@ class AudioError(ValueError):
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What the header says: ``frames`` per channel at ``rate`` Hz; ``format`` as soundfile has it, or ARK."""
+    """What the header says: ``frames`` per channel at ``rate`` Hz; ``format`` as soundfile has it, or ARK.
+
+    ``frames`` is None where the writer did not know it: of a flac written into a pipe.
+    """
 
     rate: int
     channels: int
-    frames: int
+    frames: int | None
     format: str
 
 
@@ -66,7 +70,7 @@ def read_blocks(spec: str) -> Iterator[np.ndarray]:
             frames = yield from _decode(sound)
         except soundfile.SoundFileRuntimeError as error:
             raise AudioError(f"unreadable audio: {spec}: {error} If it is cut off, copy it anew") from None
-        if frames < sound.frames * (mp3.SLACK if sound.format == "MP3" else 1):
+        if sound.frames < UNSTATED and frames < sound.frames * (mp3.SLACK if sound.format == "MP3" else 1):
             raise AudioError(f"truncated audio: {spec} has {frames} of {sound.frames} samples; copy it anew")
 
 
@@ -94,12 +98,15 @@ def read_header(spec: str) -> AudioHeader:
         except ValueError as error:
             raise AudioError(str(error)) from None
     with _open(spec) as sound:
-        return AudioHeader(sound.samplerate, sound.channels, sound.frames, sound.format)
+        frames = sound.frames if sound.frames < UNSTATED else None
+        return AudioHeader(sound.samplerate, sound.channels, frames, sound.format)
 
 
 def num_samples(spec: str) -> int:
-    """Length at 16 kHz, from the header. Raises: as read_header."""
+    """Length at 16 kHz, from the header, or by decoding where that does not say it. Raises: as read_audio."""
     header = read_header(spec)
+    if header.frames is None:
+        return sum(map(len, read_blocks(spec)))
     return (2 * header.frames * SAMPLE_RATE + header.rate) // (2 * header.rate)  # soxr rounds half up
 
 
@@ -127,9 +134,19 @@ def _open(path: str) -> soundfile.SoundFile:
         if sound.format == "MP3" and (counted := mp3.counted(path)):
             sound.close()
             sound = soundfile.SoundFile(counted)
+        if sound.frames >= UNSTATED:
+            sound.close()
+            sound = _Unseekable(path)
         return sound
     except (soundfile.SoundFileRuntimeError, TypeError) as error:  # TypeError: headerless, by its name
         raise AudioError(f"unreadable audio: {path}: {error}") from None
+
+
+class _Unseekable(soundfile.SoundFile):
+    """A file to read on to its end: soundfile seeks after each read, which fails where the length is not known."""
+
+    def seekable(self) -> bool:
+        return False
 
 
 def _check_complete(path: str, format: str) -> None:

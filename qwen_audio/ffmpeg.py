@@ -69,7 +69,7 @@ def any_audio(path: str) -> np.ndarray:
 
 
 def any_num_samples(path: str) -> int:
-    """Length of any_audio: by the header, of a file that ffmpeg reads by decoding it. Raises: as any_blocks."""
+    """Length of any_audio: as num_samples, of a file that ffmpeg reads by decoding it. Raises: as any_blocks."""
     try:
         return num_samples(path)
     except AudioError:

@@ -116,7 +116,7 @@ def _original(recording: Recording, target: AudioFormat) -> str:
         header = read_header(recording.audio)
     except AudioError:  # ffmpeg read it
         return ""
-    if header.rate != SAMPLE_RATE or header.channels != 1:
+    if header.rate != SAMPLE_RATE or header.channels != 1 or header.frames is None:
         return ""
     if target.audio_format == "flac":
         same = header.format == "FLAC"

@@ -23,6 +23,11 @@ def loudest_hertz(wave: np.ndarray) -> float:
     return np.abs(np.fft.rfft(wave * np.hanning(len(wave)))).argmax() * 16000 / len(wave)
 
 
+def without_length(flac: bytes) -> bytes:
+    """As a writer into a pipe leaves it: the 36 bits for the number of samples are zero."""
+    return flac[:21] + bytes([flac[21] & 0xF0, 0, 0, 0, 0]) + flac[26:]
+
+
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
 def test_another_rate_is_resampled_to_the_same_duration_and_pitch(tmp_path, rate):
     soundfile.write(tmp_path / "a.wav", sine(440, rate), rate)
@@ -149,6 +154,25 @@ def test_a_wav_written_into_a_pipe_leaves_its_length_open_and_is_read_to_the_end
     content[40:44] = size.to_bytes(4, "little")
     path.write_bytes(content)
     np.testing.assert_allclose(read_audio(str(path)), np.full(1000, 0.25), atol=1e-4)
+
+
+def test_a_flac_that_does_not_say_its_length_is_read_to_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("qwen_audio.audio.BLOCK_FRAMES", 10000)
+    for name, rate in (("a.flac", 16000), ("b.flac", 44100)):
+        path = tmp_path / name
+        soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, (44100, 2)), rate)
+        whole = read_audio(str(path))
+        path.write_bytes(without_length(path.read_bytes()))
+        np.testing.assert_array_equal(read_audio(str(path)), whole)
+        assert num_samples(str(path)) == len(whole)
+        assert read_header(str(path)).frames is None
+        assert len(read_start(str(path), 500)) == 500
+        path.write_bytes(path.read_bytes()[:-100])
+        for read in (read_audio, num_samples):
+            with pytest.raises(
+                AudioError, match=f"unreadable audio: {path}: .* If it is cut off, copy it anew"
+            ):
+                read(str(path))
 
 
 def test_a_file_that_is_no_audio_is_refused_with_its_name(tmp_path):

@@ -101,7 +101,7 @@ def test_one_command_serves_all_segments_and_one_that_fails_is_counted(corpus):
 
 
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="there is no ffmpeg")
-@pytest.mark.parametrize("form", ["wav", "aiff"])
+@pytest.mark.parametrize("form", ["wav", "aiff", "flac"])
 def test_commands_as_espnet_writes_them_run_in_every_process(corpus, form):
     waves = {name: corpus.add(name, rate=48000) for name in "abc"}
     for name, path in corpus.files["wav.scp"].items():

@@ -121,6 +121,19 @@ def test_16_khz_mono_flac_is_referenced_and_not_written_again(corpus, monkeypatc
     assert sorted(path.name for path in corpus.target.rglob("*.flac")) == ["b.flac", "c.flac"]
 
 
+def test_a_flac_that_does_not_say_its_length_is_written_again_with_it(corpus):
+    wave = corpus.add("a", form="flac")
+    path = corpus.folder / "a.flac"
+    content = bytearray(path.read_bytes())
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])  # the 36 bits for the number of samples
+    path.write_bytes(content)
+    corpus.files["wav.scp"] |= {"a": str(path), "b": f"cat {path} |"}
+    corpus.files["utt2spk"]["b"], corpus.files["text"]["b"] = "s", "hello"
+    corpus.run()
+    for place in map(corpus.table("wav.scp").get, "ab"):
+        assert place.startswith(str(corpus.target)) and soundfile.info(place).frames == len(wave)
+
+
 def test_a_wave_in_an_ark_is_referenced_where_arks_are_asked_for(corpus):
     corpus.add("a")
     record = arkio.wave_record("a", SAMPLE_RATE, np.zeros(8000, np.int16))
