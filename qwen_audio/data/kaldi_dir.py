@@ -6,10 +6,15 @@ nothing but the wav.scp of a set with segments is held in memory.
 
 A fault of a file (order, duplicates, bytes that are no UTF-8, a malformed line, an unknown task) is a
 ValueError naming file and line; a fault of one utterance (no audio, empty text) is a reason, and is counted.
+
+Texts and the other fields of examples are composed (Unicode's NFC): an accented letter, or a syllable of Korean,
+is one character, however the file spells it; against decomposed text, a right answer that is composed would count as
+wrong. Ids, audio and what else an example holds stay as they are.
 """
 
 import json
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -199,6 +204,7 @@ class KaldiDir:
         rows += [row for _, row in found.get("examples", ())]
         for row in rows:
             task = self.tasks[row["task"]]
+            row = _composed(row, task)
             fault = _fault(row, task) if self.seconds is None else self._fault_within(row, task)
             if fault:
                 utterance.refused.append((row["task"], fault))
@@ -258,6 +264,19 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
             if not line.strip():
                 raise ValueError(f"{path}:{number}: empty line; remove it")
             yield number, line
+
+
+def _composed(row: dict, task) -> dict:
+    """The example with the fields of its task in NFC."""
+    names = (*task.fields, *task.optional_fields)
+    return row | {name: _nfc(row[name]) for name in names if name in row}
+
+
+def _nfc(value):
+    """A field of any kind with its texts in NFC."""
+    if isinstance(value, list):
+        return [_nfc(item) for item in value]
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 def _fault(row: dict, task) -> str:

@@ -14,7 +14,8 @@ RATE = 16000
 
 def task(*fields: str) -> SimpleNamespace:
     """A stand-in for TaskSpec."""
-    return SimpleNamespace(fields=list(fields), kind=lambda name: Text(), check=lambda row: None)
+    plain = {"kind": lambda name: Text(), "check": lambda row: None}
+    return SimpleNamespace(fields=list(fields), optional_fields=[], **plain)
 
 
 TASKS = {"asr": task("audio_lang", "text_lang", "text"), "sec": task("label")}

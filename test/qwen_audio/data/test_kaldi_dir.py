@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from qwen_audio.data.kaldi_dir import KaldiDir, join, read_table
 
 
-def task(*fields: str) -> SimpleNamespace:
+def task(*fields: str, optional_fields=()) -> SimpleNamespace:
     """A stand-in for TaskSpec that knows two languages and wants labels to be text."""
 
     def check(row):
@@ -15,7 +16,7 @@ def task(*fields: str) -> SimpleNamespace:
             if not isinstance(row[name], str):
                 raise ValueError(f"field {name!r} is {row[name]!r}; write a text")
 
-    return SimpleNamespace(fields=list(fields), check=check)
+    return SimpleNamespace(fields=list(fields), optional_fields=optional_fields, check=check)
 
 
 TASKS = {"asr": task("audio_lang", "text_lang", "text"), "sec": task("label"), "aac": task("text")}
@@ -54,6 +55,26 @@ def test_a_text_file_is_asr_data(data):
     assert utt.examples == [
         {"utt": "b", "task": "asr", "audio_lang": "en", "text_lang": "en", "text": "good  day"}
     ]
+
+
+def test_texts_are_composed_and_ids_and_unknown_keys_stay_as_they_are(data):
+    accented, korean = "cha\u0300o", "\u1112\u1161\u11ab"  # as macOS spells file names: chào, 한
+    write(data, "wav.scp", f"{accented} /x/{accented}.flac")
+    write(data, "utt2spk", f"{accented} {accented}")
+    write(data, "text", f"{accented} {accented} {korean}")
+    rows = [
+        {"task": "sec", "label": [[0.5, 1, accented]], "place": korean, "file": accented},
+        {"task": "aac", "text": korean},
+    ]
+    write(data, "examples.jsonl", *(json.dumps({"utt": accented, **row}) for row in rows))
+    timed = task("label", optional_fields=["place"])
+    timed.check = lambda row: None
+    (utt,) = KaldiDir(data, {**TASKS, "sec": timed}).utterances()
+    assert (utt.id, utt.speaker, utt.audio) == (accented, accented, f"/x/{accented}.flac")
+    asr, sec, aac = utt.examples
+    assert {asr["utt"], sec["utt"], aac["utt"]} == {accented}
+    assert (asr["text"], aac["text"]) == ("chào 한", "한")
+    assert sec == {**rows[0], "utt": accented, "label": [[0.5, 1, "chào"]], "place": "한"}
 
 
 def test_utt2lang_gives_the_language_of_both_sides(data):
