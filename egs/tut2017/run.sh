@@ -3,4 +3,4 @@
 #   ./run.sh --corpus /corpora/TUT2017   every stage
 #   ./run.sh --corpus /corpora/TUT2017 --eval_model ../multitask/exp/pretrain_default
 #       prepare, decode and score with a model that is trained: the test part of the corpus is enough
-exec ../../recipes/audio_llm.sh --corpora tut2017 --tasks asc "$@"
+exec ../../recipes/audio_llm.sh --corpora tut2017 --tasks asc --whisper none "$@"

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,3 +27,10 @@ def test_shellcheck_finds_nothing(path):
 def test_what_is_called_is_executable_and_what_is_sourced_is_not(path):
     called = path.read_text().startswith("#!")
     assert bool(path.stat().st_mode & 0o100) == called
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("egs/*/run.sh")), ids=lambda path: path.parent.name)
+def test_a_recipe_without_speech_recognition_fetches_no_whisper_to_compare_it_with(path):
+    tasks = re.search(r'--tasks ("[^"]+"|\w+)', path.read_text())
+    if tasks and "asr" not in tasks[1].strip('"').split():
+        assert "--whisper none" in path.read_text()
