@@ -49,10 +49,12 @@ setup(
         "scikit-learn",
         "pyannote-metrics",
         "sed-eval",
+        "starlette",
+        "uvicorn",
+        "python-multipart",
     ],
     extras_require={
         "quantize": ["bitsandbytes"],
-        "serve": ["starlette", "uvicorn", "python-multipart"],
         "recipes": ["gguf", "jieba", "pypinyin"],
         "test": [
             "pytest",
