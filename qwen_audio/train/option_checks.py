@@ -12,6 +12,14 @@ CHOICES = {
 SPEED_KEYS = ("factors", "tasks")
 CACHE_KEYS = ("max_gb",)
 HALF = ("bf16", "bfloat16", "fp16", "amp")  # DeepSpeed's: the weights themselves in half precision
+OFFLOAD = "needs DeepSpeed's own optimizer"
+ZERO = {  # options of ZeRO that the engine cannot give, and why
+    "overlap_comm": "needs ZeRO stage 2, and only stage 1 is supported",
+    "offload_optimizer": OFFLOAD,
+    "cpu_offload": OFFLOAD,
+    "offload_param": "needs ZeRO stage 3, and only stage 1 is supported",
+    "cpu_offload_param": "needs ZeRO stage 3, and only stage 1 is supported",
+}
 FOLLOWS = {  # what DeepSpeed is told by other keys
     "train_batch_size": "batch_conf",
     "train_micro_batch_size_per_gpu": "batch_conf",
@@ -97,3 +105,6 @@ def _check_deepspeed(options: dict) -> None:
         raise ValueError(
             f"deepspeed_conf.zero_optimization.stage is {zero['stage']}; only stage 1 is supported"
         )
+    for name, reason in ZERO.items():
+        if zero.get(name):
+            raise ValueError(f"deepspeed_conf.zero_optimization.{name} {reason}; remove it")

@@ -245,6 +245,17 @@ MISTAKES = [
     ("deepspeed_conf: {zero_optimization: {stage: 3}}", "stage is 3; only stage 1 is supported"),
     *[
         (
+            f"deepspeed_conf: {{zero_optimization: {{{option}: {value}}}}}",
+            f"deepspeed_conf.zero_optimization.{option} needs .*; remove it",
+        )
+        for option, value in (
+            ("overlap_comm", "true"),
+            ("offload_optimizer", "{device: cpu}"),
+            ("offload_param", "{device: cpu}"),
+        )
+    ],
+    *[
+        (
             f"deepspeed_conf: {{{half}: {{enabled: true}}}}",
             f"deepspeed_conf.{half} would .* write train_dtype: bfloat16",
         )
