@@ -1,6 +1,7 @@
 """Stage 4: train a model on tokenised sets; the same command goes on where it was broken off.
 
-Several GPUs or machines: python -m torch.distributed.run --nproc_per_node N -m qwen_audio train ...
+Several GPUs: python -m torch.distributed.run --standalone --nproc_per_node N -m qwen_audio train --ngpu N ...
+Several machines: on each the same with torchrun's --nnodes and --rdzv_endpoint in the place of --standalone.
 
 Example:
     qwen-audio train --config conf/pretrain.yaml --train dump/tokens/asterisk_train \\
@@ -21,7 +22,9 @@ from qwen_audio.train.run import train
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--output", required=True, help="folder of the run, such as exp/pretrain_TAG")
-    parser.add_argument("--ngpu", type=int, default=0, help="0 trains on the CPU")
+    parser.add_argument(
+        "--ngpu", type=int, default=0, help="GPUs of this machine, one for each process; 0: CPU"
+    )
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +40,12 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(
             f"--ngpu {args.ngpu}: torch {torch.__version__} finds {torch.cuda.device_count()} GPUs here; write as many,"
             " or --ngpu 0 to train on the CPU"
+        )
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))  # torchrun's, on this machine
+    if args.ngpu not in (0, processes):
+        raise ValueError(
+            f"--ngpu {args.ngpu} needs {args.ngpu} processes, not {processes}: python -m torch.distributed.run"
+            f" --standalone --nproc_per_node {args.ngpu} -m qwen_audio train ..."
         )
     config = read_config(args)
     if args.ngpu:

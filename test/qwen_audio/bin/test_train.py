@@ -15,6 +15,20 @@ def test_more_gpus_than_there_are_end_with_both_numbers_on_one_line(monkeypatch,
     assert f"--ngpu {asked}: torch" in message and f"finds {there} GPUs" in message and "\n" not in message
 
 
+@pytest.mark.parametrize("asked, processes", [(2, None), (1, 2), (4, 2)])
+def test_gpus_are_as_many_as_processes_or_the_command_that_starts_these_is_said(
+    monkeypatch, asked, processes
+):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    if processes:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    with pytest.raises(SystemExit) as ended:
+        run("train", ["--config", "c.yaml", "--train", "s", "--output", "o", "--ngpu", str(asked)])
+    message = str(ended.value)
+    assert f"--ngpu {asked} needs {asked} processes, not {processes or 1}: python -m torch.dist" in message
+    assert message.endswith(f"--nproc_per_node {asked} -m qwen_audio train ...") and "\n" not in message
+
+
 def refusal(monkeypatch, dtype="float32"):
     """What training on the one GPU here says; nothing is trained."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
