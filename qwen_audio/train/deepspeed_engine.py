@@ -50,7 +50,8 @@ class DeepSpeedEngine:
     def backward(self, loss: Tensor, weight: Tensor) -> None:
         """Add a micro-batch: ``loss`` (0-dim) is its mean over ``weight`` (0-dim) tokens."""
         total = loss * weight
-        self.engine.backward(total)
+        if total.requires_grad or weight > 0:  # texts alone have no graph in a phase without lm
+            self.engine.backward(total)
         self._sums += torch.stack([total.detach(), weight])
 
     def step(self, lr: float) -> tuple[Tensor, Tensor]:

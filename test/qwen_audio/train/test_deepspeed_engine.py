@@ -70,6 +70,14 @@ def test_all_ranks_gather_optimizer_state_and_rank_0_alone_keeps_it(monkeypatch,
     assert asked == ["exp_avg", "exp_avg_sq"]
 
 
+def test_a_micro_batch_without_anything_to_learn_from_takes_no_backward_pass():
+    engine, passes = object.__new__(deepspeed_engine.DeepSpeedEngine), []
+    engine.engine, engine._sums = SimpleNamespace(backward=passes.append), torch.zeros(2)
+    engine.backward(torch.zeros(()), torch.tensor(0.0))  # texts alone, in a phase without lm
+    engine.backward(torch.ones((), requires_grad=True), torch.tensor(2.0))
+    assert len(passes) == 1 and engine._sums.tolist() == [2, 2]
+
+
 def test_other_settings_of_deepspeed_are_passed_on():
     settings = _settings(with_all_keys({"deepspeed_conf": {"wall_clock_breakdown": True}}), world=4)
     assert settings["train_batch_size"] == 4 and settings["wall_clock_breakdown"]

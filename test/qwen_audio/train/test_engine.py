@@ -97,6 +97,19 @@ def test_a_step_without_a_supervised_token_changes_nothing():
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
+def test_a_micro_batch_without_anything_to_learn_from_leaves_the_step_as_it_is():
+    model = TwoHeads()
+    engine, other = LocalEngine(model, CONFIG, Ranks()), copy.deepcopy(model)
+    alone = LocalEngine(other, CONFIG, Ranks())
+    backward(engine, model, batches(1)[0])
+    engine.backward(torch.zeros(()), torch.tensor(0.0))  # texts alone, in a phase without lm
+    backward(alone, other, batches(1)[0])
+    assert [float(each.step(lr=0.05)[1]) for each in (engine, alone)] == [0, 0]
+    assert all(torch.equal(param, alone.trained[name]) for name, param in engine.trained.items())
+    with pytest.raises(RuntimeError, match="does not require grad"):  # tokens counted, and nothing is trained
+        engine.backward(torch.zeros(()), torch.tensor(3.0))
+
+
 def test_optimizer_state_travels_by_name():
     model = TwoHeads()
     engine = LocalEngine(model, CONFIG, Ranks())
