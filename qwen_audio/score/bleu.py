@@ -1,5 +1,6 @@
 """Corpus BLEU by sacrebleu, its signature beside the score."""
 
+from qwen_audio.score.registry import Absent
 from qwen_audio.tags import UNSPACED
 
 _CHINESE = ("zh", "zh_tr", "yue")
@@ -16,14 +17,14 @@ def bleu(refs: dict[str, list[str]], hyps: dict[str, str], protocol: str, lang: 
         ``score, signature, brevity_penalty, hyp_length, ref_length``; lengths in tokens.
 
     Raises:
-        ValueError: Japanese without MeCab.
+        Absent: Japanese without MeCab.
     """
     from sacrebleu.metrics import BLEU
 
     try:
         metric = BLEU(tokenize=_TOKENIZERS.get(lang, "13a"))
     except (ImportError, RuntimeError) as error:
-        raise ValueError(f"BLEU for {lang!r} needs MeCab: pip install 'sacrebleu[ja]' ({error})") from None
+        raise Absent(f"BLEU for {lang!r} needs MeCab: pip install 'sacrebleu[ja]' ({error})") from None
     most = max(map(len, refs.values()))
     streams = [[texts[k] if k < len(texts) else None for texts in refs.values()] for k in range(most)]
     found = metric.corpus_score([hyps[utt] for utt in refs], streams)

@@ -147,7 +147,7 @@ def score_group(group: Group, where: dict, labels: TrainLabels, dump: Path) -> l
 
 
 def _absent(metric: str, protocol: str | None, count: int, reason: str) -> dict:
-    """The row of a metric that cannot be computed on this machine: shown as absent, never as a number."""
+    """The row of a metric that cannot be computed here: shown as absent, never as a number."""
     row = absent(metric, protocol, count, reason)
     parts = {"absent": row.pop("absent")}
     return row | {"ci95": None, "baseline": None, "unit": metric_of(metric).unit, "parts": parts}

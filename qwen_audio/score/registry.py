@@ -20,7 +20,7 @@ from qwen_audio.score.own import described, score_own
 
 
 class Absent(ValueError):
-    """A metric cannot be computed on this machine; the message says what it needs."""
+    """A metric cannot be computed on this machine, or in this language; the message says what it needs."""
 
 
 @dataclass(frozen=True)

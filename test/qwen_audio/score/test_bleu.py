@@ -4,6 +4,7 @@ import pytest
 import sacrebleu
 
 from qwen_audio.score import compute
+from qwen_audio.score.registry import Absent
 
 
 def bleu(refs, hyps, lang="en"):
@@ -55,5 +56,5 @@ def test_japanese_without_mecab_names_the_package(monkeypatch):
         raise RuntimeError("no MeCab")
 
     monkeypatch.setattr(module, "_get_tokenizer", without_mecab)
-    with pytest.raises(ValueError, match=r"needs MeCab: pip install 'sacrebleu\[ja\]'"):
+    with pytest.raises(Absent, match=r"needs MeCab: pip install 'sacrebleu\[ja\]'"):
         bleu(["猫"], ["猫"], "ja")

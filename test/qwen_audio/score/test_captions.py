@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from qwen_audio.score import compute
+from qwen_audio.score.registry import Absent
 
 needs_java = pytest.mark.skipif(not shutil.which("java"), reason="no Java runtime")
 REFS = {"a": ["a dog"], "b": ["a cat"]}
@@ -44,8 +45,8 @@ def test_meteor_is_1_for_the_reference_less_for_a_synonym_and_0_for_silence():
     assert none == 0
 
 
-def test_meteor_of_another_language_is_refused():
-    with pytest.raises(ValueError, match="English only, not 'de'"):
+def test_meteor_of_another_language_is_absent():
+    with pytest.raises(Absent, match="English only, not 'de'"):
         compute("meteor", REFS, HYPS, lang="de")
 
 

@@ -220,6 +220,20 @@ def test_eer_ranks_same_above_different_however_little_either_is_believed(exp):
     assert row_of(score(exp), "sv", "eer")["score"] == 0
 
 
+def test_a_metric_that_cannot_read_a_language_leaves_the_other_scores(exp):
+    music = {"utt": "f", "task": "mc", "text_lang": "zh", "text": "缓慢的钢琴曲"}
+    for path, row in (
+        (exp / "dump/raw/x_test/examples.jsonl", music),
+        (exp / "exp/pretrain_s/decode/x_test/hyp.jsonl", music | {"hyp": "钢琴曲"}),
+    ):
+        path.write_text(path.read_text() + json.dumps(row) + "\n")
+    found = score(exp)
+    row = row_of(found, "mc", "meteor")
+    assert (row["score"], row["lang"]) == (None, "zh")
+    assert row["parts"]["absent"].startswith("meteor knows English only")
+    assert row_of(found, "sec", "accuracy")["score"] == 0.5
+
+
 def test_a_metric_that_this_machine_cannot_compute_is_a_row_without_a_number(tmp_path, monkeypatch):
     monkeypatch.delenv("SPICE_JARS", raising=False)
     caption = {"utt": "a", "task": "aac", "text": "a dog barks"}
