@@ -37,6 +37,8 @@ def score_word_times(decoded: Path, dump: Path, where: dict) -> list[dict]:
     Words are compared in lower case and without the marks around them: it is the times that are judged. What
     has a time in both is its word; a gap of PAUSE seconds or more counts as a silence. Heads that were given
     the reference's words are compared on the clips that all of them timed, beside even spacing of the words.
+    Clips with references of marks alone are left out and counted in ``empty_references`` of a row's parts; a
+    head that timed no other clip has no row.
 
     Args:
         decoded: EXP/decode/SET with heads/NAME/hyp.jsonl.
@@ -122,13 +124,16 @@ def _evenly(rows: list[dict], seconds: dict[str, float]) -> Answers:
 
 
 def _score(about: dict, refs: dict, hyps: Answers, seconds: dict[str, float], lang: str) -> list[dict]:
-    written = {utt: _written(parse_words(hyp) or [], seconds[utt]) for utt, hyp in hyps.items()}
-    asked = {utt: refs[utt] for utt in written}
+    asked = {utt: texts for utt in hyps if (texts := [*filter(None, refs[utt])])}
+    if not asked:
+        return []
+    written = {utt: _written(parse_words(hyps[utt]) or [], seconds[utt]) for utt in asked}
+    empty = {"empty_references": len(hyps) - len(asked)}
     rows = []
     for protocol in ("no_sil", "sil"):
         found = compute("aas", asked, written, protocol, lang)
         own = {key: found.pop(key) for key in ("metric", "protocol", "score", "count", "ci95")}
-        rows.append(about | {"task": "srwt"} | own | {"unit": "ms", "parts": found})
+        rows.append(about | {"task": "srwt"} | own | {"unit": "ms", "parts": found | empty})
     return rows
 
 

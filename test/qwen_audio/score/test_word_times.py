@@ -6,6 +6,7 @@ from qwen_audio.score.word_times import score_word_times, table
 
 WHERE = {"model": "pretrain_s", "stage": "pretrain", "set": "x_test"}
 LANGS = {"audio_lang": "en", "text_lang": "en"}
+WORDS = {"a": [[0.5, 1.0, "Red"], [1.0, 1.5, "cat."]], "b": [[0.0, 2.0, "Dogs"]]}
 
 
 def write_rows(path, rows):
@@ -19,10 +20,9 @@ def answer(utt, hyp, text="decoded", **changed):
 
 @pytest.fixture
 def found(tmp_path):
-    """Score what heads wrote of two clips of 2 s: function (head -> rows, **keys of the examples) -> rows."""
+    """Score what heads wrote of two clips of 2 s: function (head -> rows, words, **keys of the examples) -> rows."""
 
-    def score(heads, **more):
-        words = {"a": [[0.5, 1.0, "Red"], [1.0, 1.5, "cat."]], "b": [[0.0, 2.0, "Dogs"]]}
+    def score(heads, words=WORDS, **more):
         examples = [
             {"utt": utt, "task": "srwt", **LANGS, "words": said} | more for utt, said in words.items()
         ]
@@ -75,6 +75,16 @@ def test_a_word_that_is_not_the_references_has_no_time_to_compare(found):
     said = [answer("a", "<|0.50|>Red<|1.00|><|1.00|>cat.<|1.50|>"), answer("b", "<|0.00|>Cats<|2.00|>")]
     row = of(found({"tokens": said}), "tokens", "decoded", "no_sil")
     assert (row["score"], row["parts"]["matched_share"], row["parts"]["wer"]) == (0, 2 / 3, 1 / 3)
+
+
+@pytest.mark.parametrize("text, heads", [("decoded", ["ctc"]), ("given", ["ctc", "even_spacing"])])
+def test_a_clip_whose_reference_is_marks_alone_is_left_out_and_counted(found, text, heads):
+    marks = {"a": [[0.5, 1.0, "…"]]}
+    said = [answer("a", "<|0.50|>Red<|1.00|>", text), answer("b", "<|0.00|>dogs<|2.00|>", text)]
+    rows = found({"ctc": said}, marks | {"b": [[0.0, 2.0, "Dogs"]]})
+    assert [row["head"] for row in rows] == [head for head in heads for _ in ("no_sil", "sil")]
+    assert {(row["score"], row["count"], row["parts"]["empty_references"]) for row in rows} == {(0, 1, 1)}
+    assert found({"ctc": said[:1]}, marks) == []
 
 
 def test_an_aligner_is_not_scored_against_its_own_times(found):
