@@ -96,8 +96,8 @@ def read_columns(
         options: of csv.reader, such as delimiter.
 
     Raises:
-        ValueError: naming the columns, or the line with more or fewer fields than they, with other bytes, or behind which
-            it is no table.
+        ValueError: naming the columns, or the line with more or fewer fields than they, with other bytes, or behind
+            which it is no table.
     """
     with path.open(encoding=encoding, newline="") as file:
         reader = csv.DictReader(file, **options)
