@@ -1,5 +1,6 @@
 """Rows to tensors: audio is read, texts are padded; and the loader that does so ahead of the training."""
 
+import resource
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ from qwen_audio.data.valid_plan import ValidPlan
 Batch = dict[str, Tensor | int]
 Item = tuple[str, int]  # ("train", step) or ("valid", number of the batch)
 SAME_EVERYWHERE = ("tokenizer", "pad", "placeholder", "feats_type")
+TENSORS = 9  # of a batch from a frame cache; of one from audio 8
+OTHER_FILES = 256  # that a process may have open: libraries, sockets, the GPU's, of the sets
 
 
 class Collate:
@@ -144,6 +147,7 @@ class StepData(Dataset):
     ):
         self.plans = {"train": plan, "valid": valid}
         self.collate, self.rank, self.world, self.split_parts = collate, rank, world, split_parts
+        self.pieces = plan.accum_grad * split_parts
 
     def __getitem__(self, item: Item) -> list[Batch | None] | Exception:
         try:
@@ -163,8 +167,10 @@ class StepData(Dataset):
 def load(data: StepData, items: Iterable[Item], num_workers: int = 0, pin_memory: bool = False) -> Iterator:
     """The value of each item in turn, prepared ahead by ``num_workers`` processes that live until the end.
 
-    Raises: ValueError or OSError of the item that failed.
+    Raises: ValueError or OSError of the item that failed; ValueError if the processes may not open enough files.
     """
+    if num_workers:
+        _allow_files(num_workers, data.pieces)
     loader = DataLoader(
         data,
         batch_size=None,
@@ -177,6 +183,25 @@ def load(data: StepData, items: Iterable[Item], num_workers: int = 0, pin_memory
         if isinstance(value, Exception):
             raise value
         yield value
+
+
+def _allow_files(num_workers: int, pieces: int) -> None:
+    """Raise the limit of open files to what items of ``pieces`` batches take on their way from the workers.
+
+    Each tensor is an open file. A worker that cannot open one loses the item, for which training waits for ever. At
+    most two items a worker are under way beside the one in use; a worker has each file of its own twice.
+
+    Raises: ValueError if the system does not allow that many.
+    """
+    wanted = OTHER_FILES + (2 * num_workers + 1) * pieces * TENSORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # -1: as many as one likes
+    if 0 <= hard < wanted:
+        raise ValueError(
+            f"num_workers {num_workers} with accum_grad x split_parts of {pieces} takes {wanted} open files, the system"
+            f" allows {hard}; give --override num_workers=0, or raise the limit (ulimit -n)"
+        )
+    if 0 <= soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _tensor(tokens: np.ndarray) -> Tensor:
@@ -207,7 +232,7 @@ def read_clip(data: TokenSet, spec: str, samples: int, speed: float = 1.0) -> np
     if len(wave) != samples:
         raise ValueError(
             f"{spec} has {len(wave)} samples, {data.folder} was written for {samples}: it has changed; remove .done1 of"
-            " its set below dump/ and start again with stage 1"
+            f" its set below dump/, or of dialogues of your own {data.folder}/.done6, and run all stages again"
         )
     if speed == 1:
         return wave

@@ -1,3 +1,5 @@
+import multiprocessing
+import resource
 import sys
 from pathlib import Path
 
@@ -104,7 +106,8 @@ def test_speed_scales_length_and_pitch(tmp_path, speed):
 
 def test_audio_that_changed_since_its_set_was_written_is_refused(tmp_path):
     data = write_set(tmp_path / "set", [("asr", 9, 1, 2)], [write_clip(tmp_path / "t.wav", np.zeros(8))])
-    with pytest.raises(ValueError, match="t.wav has 8 samples, .*written for 9: .*remove .done1 .* stage 1"):
+    mend = f"remove .done1 of its set below dump/, or of dialogues of your own {tmp_path}/set/.done6, and run"
+    with pytest.raises(ValueError, match=f"t.wav has 8 samples, .*written for 9: it has changed; {mend}"):
         Collate(["asr"])([data], entries(0))
 
 
@@ -146,6 +149,38 @@ def test_the_pieces_of_a_share_are_its_rows_in_their_order(tmp_path):
         )
         assert cut[2 * number]["longest"] == share["longest"]
     assert len(fine) == 18 and sum(batch is not None for batch in fine) == sum(len(b["text"]) for b in whole)
+
+
+def load_with_few_files(data, items):
+    """Exits with 0 if all items come where just 100 files may be open."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    sys.exit(len(list(load(data, items, num_workers=1))) != len(items))
+
+
+def test_steps_of_many_pieces_come_where_few_files_may_be_open(tmp_path):
+    data = write_audio_set(tmp_path / "train", 24)
+    plan = BatchPlan([data], [{"steps": 4}], {"max_examples": 24}, ToyModel.num_frames)
+    steps = StepData(plan, None, Collate(plan.tasks), split_parts=12)
+    items = [("train", step) for step in range(4)]
+    child = multiprocessing.get_context("fork").Process(target=load_with_few_files, args=(steps, items))
+    child.start()
+    child.join(timeout=100)
+    child.kill()  # where an item is lost it would wait for ever
+    child.join()
+    assert child.exitcode == 0
+
+
+def test_a_system_that_allows_too_few_open_files_for_the_workers_is_named_with_what_to_write(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    plan = BatchPlan([write_audio_set(tmp_path / "train", 24)], [{"steps": 1}], {"max_examples": 24},
+                     ToyModel.num_frames, accum_grad=8)  # fmt: skip
+    steps = StepData(plan, None, Collate(plan.tasks), split_parts=4)
+    said = r"num_workers 2 with accum_grad x split_parts of 32 takes 1696 open files, the system allows 1024; give "
+    with pytest.raises(ValueError, match=said + "--override num_workers=0, or raise the limit"):
+        list(load(steps, [("train", 0)], num_workers=2))
+    assert len(list(load(steps, [("train", 0)]))) == 1
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
