@@ -241,8 +241,9 @@ pack() {  # pack MODEL FOLDER FILE: the model for ESPnet's `unpack`, made where 
 }
 
 allocator() {  # the memory allocator tcmalloc, if it is there: torch on a CPU is faster with it (tools/bench/allocator.py)
+    # a relative path: LD_PRELOAD is cut at blanks, which the path of the checkout may hold
     { PATH=$PATH:/sbin ldconfig -p | sed -n 's/.*libtcmalloc\(_minimal\)\?\.so\.4 .*=> //p'
-      find "$PWD/downloads/programs" -name libtcmalloc_minimal.so.4 || true; } 2>/dev/null | sed -n 1p
+      find downloads/programs -name libtcmalloc_minimal.so.4 || true; } 2>/dev/null | sed -n 1p
 }
 
 # shellcheck disable=SC2016,SC2086  # the inner bash expands it; a place is two or four words

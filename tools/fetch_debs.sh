@@ -80,7 +80,7 @@ wrap() {  # wrap NAME: a command that finds the libraries beside it
     local libraries
     libraries=$(find "$into/usr/lib" -name '*.so*' -printf '%h\n' | sort -u | paste -sd :)
     mkdir -p "$into/bin"
-    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$libraries" "$into/usr/bin/$1" > "$into/bin/$1"
+    printf '#!/bin/bash\nLD_LIBRARY_PATH=%q exec %q "$@"\n' "$libraries" "$into/usr/bin/$1" > "$into/bin/$1"
     chmod +x "$into/bin/$1"
 }
 

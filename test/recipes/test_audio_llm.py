@@ -60,6 +60,7 @@ def test_on_a_cpu_training_and_decoding_take_the_allocator_that_was_fetched(reci
     loaded = dict(line.split() for line in (recipe.folder / "preloads").read_text().splitlines())
     with_it = {name for name, what in loaded.items() if what.rpartition("/")[2].startswith("libtcmalloc")}
     assert with_it == (set() if ngpu else {"train", "decode"})
+    assert not any(str(recipe.folder) in what for what in loaded.values())  # it may have a blank in it
 
 
 def test_the_model_keeps_how_it_was_decoded_for_other_commands(recipe):

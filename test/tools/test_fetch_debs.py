@@ -163,3 +163,9 @@ def test_another_user_gets_a_command_that_finds_its_libraries(fetch, tmp_path):
     assert said == f"tool {tmp_path}/programs/usr/lib/deep\n"
     fetch("--into", "programs", "--programs", "mytool")
     assert len(fetch.log()) == 2
+
+
+def test_a_command_in_a_folder_with_a_blank_in_its_name_starts(fetch, tmp_path):
+    assert fetch("--into", "my $HOME's", "--programs", "mytool").returncode == 0
+    said = subprocess.run([str(tmp_path / "my $HOME's/bin/mytool")], text=True, capture_output=True).stdout
+    assert said == f"tool {tmp_path}/my $HOME's/usr/lib/deep\n"
