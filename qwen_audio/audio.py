@@ -17,6 +17,7 @@ HOP_SECONDS = 0.010
 N_FFT = round(WINDOW_SECONDS * SAMPLE_RATE)  # 400 samples
 HOP = round(HOP_SECONDS * SAMPLE_RATE)  # 160 samples
 N_MELS = 80
+LOUDEST = 1e6  # samples beyond are a fault; float files in the unit of 16-bit integers lie below
 
 BLOCK_FRAMES = 1 << 20  # a long recording is decoded, mixed down and resampled in blocks of this size ...
 BLOCK_SECONDS = 240  # ... and of no more seconds: at a low rate few frames become many
@@ -67,7 +68,7 @@ def read_blocks(spec: str) -> Iterator[np.ndarray]:
     with _open(spec) as sound:
         _check_complete(spec, sound.format)
         try:
-            frames = yield from _decode(sound)
+            frames = yield from _decode(spec, sound)
         except soundfile.SoundFileRuntimeError as error:
             raise AudioError(f"unreadable audio: {spec}: {error} If it is cut off, copy it anew") from None
         if sound.frames < UNSTATED and frames < sound.frames * (mp3.SLACK if sound.format == "MP3" else 1):
@@ -165,14 +166,15 @@ def _check_complete(path: str, format: str) -> None:
         raise AudioError(f"truncated audio: {path} lacks {missing} bytes; copy it anew")
 
 
-def _decode(sound: soundfile.SoundFile) -> Generator[np.ndarray, None, int]:
-    """Yields the mono wave at 16 kHz; returns the number of frames decoded at the file's rate."""
+def _decode(spec: str, sound: soundfile.SoundFile) -> Generator[np.ndarray, None, int]:
+    """Yields the mono wave at 16 kHz; returns the number of frames decoded at the file's rate. Raises: as _check."""
     resampler = None
     if sound.samplerate != SAMPLE_RATE:
         resampler = soxr.ResampleStream(sound.samplerate, SAMPLE_RATE, 1, dtype="float32")
     frames, size = 0, min(BLOCK_FRAMES, BLOCK_SECONDS * sound.samplerate)
     while len(block := sound.read(size, dtype="float32", always_2d=True)):
         frames += len(block)
+        _check(block, spec)
         mono = _mix_down(block)
         yield resampler.resample_chunk(mono) if resampler else mono
     if resampler:
@@ -192,13 +194,15 @@ def as_wave(samples: np.ndarray, rate: int) -> np.ndarray:
     """Samples (N,) or (N, channels), of any rate and type, as ``read_audio`` gives them.
 
     Raises:
-        AudioError: "unreadable audio", if the array has another shape, holds no finite numbers, or the rate is none.
+        AudioError: "unreadable audio", if the array has another shape, holds what is no sound, or the rate is none.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or samples.ndim == 2 and samples.shape[1] > max(samples.shape[0], 1):
         raise AudioError(f"unreadable audio: an array of shape {samples.shape}; write (N,) or (N, channels)")
-    if samples.dtype.kind not in "iuf" or not np.isfinite(samples).all():
-        raise AudioError(f"unreadable audio: an array of {samples.dtype} that holds no finite numbers alone")
+    if samples.dtype.kind not in "iuf":
+        raise AudioError(f"unreadable audio: an array of {samples.dtype}; write numbers")
+    if samples.dtype.kind == "f":
+        _check(samples, f"an array of {samples.dtype}")
     if rate <= 0:
         raise AudioError(f"unreadable audio: a rate of {rate}; write samples per second")
     if samples.dtype == np.uint8:  # 8-bit wave is unsigned, with silence at 128
@@ -208,6 +212,13 @@ def as_wave(samples: np.ndarray, rate: int) -> np.ndarray:
     samples = samples.astype(np.float32)
     wave = _mix_down(samples if samples.ndim == 2 else samples[:, None])
     return wave if rate == SAMPLE_RATE else soxr.resample(wave, rate, SAMPLE_RATE)
+
+
+def _check(samples: np.ndarray, name: str) -> None:
+    """Raises: AudioError, with the ``name`` of what holds them, if samples are no numbers, or beyond LOUDEST."""
+    if not np.abs(samples).max(initial=0) <= LOUDEST:  # nor is NaN
+        fault = f"holds samples that are no numbers, or beyond ±{LOUDEST:,.0f}"
+        raise AudioError(f"unreadable audio: {name} {fault}; write it anew, in ±1")
 
 
 def _mix_down(block: np.ndarray) -> np.ndarray:

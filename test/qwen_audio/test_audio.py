@@ -175,6 +175,22 @@ def test_a_flac_that_does_not_say_its_length_is_read_to_the_end(tmp_path, monkey
                 read(str(path))
 
 
+@pytest.mark.parametrize("sample", [np.nan, np.inf, -np.inf, 1e30, -2e6])
+@pytest.mark.parametrize("rate", [16000, 8000])
+def test_a_file_of_floats_that_are_no_sound_is_refused(tmp_path, sample, rate):
+    path = str(tmp_path / "a.wav")
+    wave = np.zeros((100, 2), np.float32)
+    wave[50, 1] = sample
+    soundfile.write(path, wave, rate, subtype="FLOAT")
+    with pytest.raises(
+        AudioError, match=f"unreadable audio: {path} holds samples that are no numbers, or beyond"
+    ):
+        read_audio(path)
+    wave[50, 1] = 32767  # loud, as of a writer that took floats for integers
+    soundfile.write(path, wave, rate, subtype="FLOAT")
+    assert read_audio(path).max() > 1000
+
+
 def test_a_file_that_is_no_audio_is_refused_with_its_name(tmp_path):
     (tmp_path / "a.wav").write_text("this is no audio")
     with pytest.raises(AudioError, match="unreadable audio: .*a.wav"):
@@ -221,8 +237,9 @@ def test_an_array_is_the_wave_that_its_file_gives(tmp_path, kind, unit, rate):
 @pytest.mark.parametrize("samples, rate, message", [
     (np.zeros((2, 16000)), 16000, r"an array of shape \(2, 16000\); write \(N,\) or \(N, channels\)"),
     (np.zeros((2, 3, 4)), 16000, r"an array of shape \(2, 3, 4\)"),
-    (np.array([0.0, np.nan]), 16000, "an array of float64 that holds no finite numbers alone"),
-    (np.array(["a"]), 16000, "an array of <U1 that holds no finite numbers alone"),
+    (np.array([0.0, np.nan]), 16000, "an array of float64 holds samples that are no numbers, or beyond"),
+    (np.array([1e300]), 8000, "an array of float64 holds samples that are no numbers, or beyond"),
+    (np.array(["a"]), 16000, "an array of <U1; write numbers"),
     (np.zeros(10), 0, "a rate of 0; write samples per second"),
 ])  # fmt: skip
 def test_an_array_that_is_no_sound_says_why(samples, rate, message):

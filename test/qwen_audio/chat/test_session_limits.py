@@ -88,7 +88,7 @@ def test_without_notify_a_note_is_a_warning(loaded):
     ("What?", (np.zeros(100, np.float32), 16000), r"too short: the array has 0.006 s, less than one frame"),
     ("What?", (np.zeros(0, np.float32), 16000), r"too short: the array has 0.000 s"),
     ("What?", (np.zeros((2, 16000)), 16000), r"an array of shape \(2, 16000\); write \(N,\) or \(N, channels\)"),
-    ("What?", (np.full(16000, np.nan), 16000), "an array of float64 that holds no finite numbers alone"),
+    ("What?", (np.full(16000, np.nan), 16000), "an array of float64 holds samples that are no numbers"),
     ("What?", (np.zeros(16000), 0), "a rate of 0; write samples per second"),
     ("What?", np.zeros(16000), r"the audio is an array without its rate; write audio=\(samples, 16000\)"),
 ])  # fmt: skip
