@@ -19,6 +19,7 @@ from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.valid_plan import ValidPlan
 from qwen_audio.tokenizer import Tokenizer
 from qwen_audio.train.arguments import read_config
+from qwen_audio.train.optim import warm_up_note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,5 +37,5 @@ def main(args: argparse.Namespace) -> None:
     plan = BatchPlan.from_config(sets, config, frames_of)
     plan.trained()
     ValidPlan(valid, config["batch_conf"], frames_of, config["accum_grad"])  # both for their errors
-    print(*plan.describe(), sep="\n")
+    print(*plan.describe(), *warm_up_note(plan.steps, config), sep="\n")
     print(write_stats([*sets, *valid], args.output, plan), end="")

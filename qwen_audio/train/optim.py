@@ -78,6 +78,17 @@ def lr_scales(names: list[str], layer_decay: float, lr_scale: dict[str, float]) 
     return scales
 
 
+def warm_up_note(steps: int, config: dict) -> list[str]:
+    """A line where a run of ``steps`` ends before its warm-up does; else none."""
+    warmup = config["scheduler_conf"]["warmup_steps"]
+    if warmup < steps:
+        return []
+    return [
+        f"the learning rate only rises: scheduler_conf.warmup_steps is {warmup}, of {steps} steps; write for example"
+        f" {steps // 10}"
+    ]
+
+
 def learning_rate(step: int, total: int, config: dict) -> float:
     """Rate of ``step`` (from 0) of ``total``: linear to the peak in ``warmup_steps``, then half a cosine to
     ``min_lr``, reached in the last step.

@@ -20,7 +20,7 @@ from qwen_audio.train import checkpoint
 from qwen_audio.train.defaults import without_free
 from qwen_audio.train.log import TrainLog
 from qwen_audio.train.meter import Meter
-from qwen_audio.train.optim import learning_rate
+from qwen_audio.train.optim import learning_rate, warm_up_note
 from qwen_audio.train.ranks import Ranks
 
 NAMED_UTTERANCES = 8  # in the error about a batch without a finite gradient
@@ -81,7 +81,7 @@ class Trainer:
         self.log = TrainLog(self.output_dir, start, self.plan.steps, silent, tensorboard)
         trained = sum(param.numel() for param in self.engine.trained.values())
         total = sum(param.numel() for param in self.model.parameters())
-        for line in self.plan.describe():
+        for line in [*self.plan.describe(), *warm_up_note(self.plan.steps, self.config)]:
             self.log.say(line)
         self.log.say(
             f"training {trained:,} of {total:,} parameters on {self.ranks.world} process(es),"

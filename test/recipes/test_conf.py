@@ -68,6 +68,12 @@ def test_a_shipped_configuration_normalises_audio_frames_once_where_the_papers_a
 
 
 @pytest.mark.parametrize("path", [*SHIPPED, *SHIPPED_CHAT], ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_warm_up_of_a_shipped_configuration_ends_before_half_of_its_steps(path):
+    config = read_yaml(path)
+    assert config["scheduler_conf"]["warmup_steps"] < sum(phase["steps"] for phase in config["phases"]) / 2
+
+
+@pytest.mark.parametrize("path", [*SHIPPED, *SHIPPED_CHAT], ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_shipped_configuration_recomputes_activations_where_its_llm_is_large(path):
     large = path.is_relative_to(ROOT / "recipes")  # Qwen-7B
     assert read_yaml(path)["decoder_conf"]["gradient_checkpointing"] == large

@@ -57,6 +57,13 @@ def test_the_plan_is_of_the_training_sets_and_of_the_models_frames(call, capsys)
     assert "phase 0: the sets have no examples of sec" in capsys.readouterr().out
 
 
+def test_a_run_that_ends_before_its_warm_up_is_said(call, capsys):
+    call("--override", "scheduler_conf.warmup_steps=5")
+    assert "scheduler_conf.warmup_steps is 5, of 5 steps; write for example 0\n" in capsys.readouterr().out
+    call("--override", "scheduler_conf.warmup_steps=4")
+    assert "warmup_steps" not in capsys.readouterr().out
+
+
 def test_the_plan_is_of_the_configuration_with_its_overrides(call):
     plan = call("--override", "adapter_conf.stride=2", "batch_conf.max_examples=2")["plan"]
     assert plan["positions_per_step"] == 2 * (50 + 5 + 7)

@@ -46,6 +46,11 @@ def losses(folder: Path, **wanted) -> list[tuple[int, float]]:
     ]
 
 
+def test_a_run_that_ends_before_its_warm_up_says_so(tmp_path, sets, capsys):
+    run(tmp_path / "short", sets, steps=2)
+    assert "scheduler_conf.warmup_steps is 2, of 2 steps" in capsys.readouterr().err
+
+
 def test_a_run_killed_at_any_moment_ends_with_the_weights_of_an_undisturbed_one(tmp_path, sets):
     command = [
         sys.executable,
