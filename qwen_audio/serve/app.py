@@ -36,6 +36,7 @@ from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.long_audio import recording_head, unfinished_note, windows, words_of_recording
 from qwen_audio.serve.body import bounded
 from qwen_audio.serve.chat_request import Sound, parse_chat, wave_of
+from qwen_audio.serve.origin import refuse_other_sites
 from qwen_audio.serve.sessions import Finished, Sessions
 from qwen_audio.serve.transcript_request import SUBTITLES, parse_transcript
 from qwen_audio.serve.worker import Busy, Job, Worker
@@ -84,7 +85,7 @@ def make_app(
         ValueError: if the model cannot chat.
     """
     loaded.chat()  # it can, or says why not
-    server = _Server(loaded, name, limits, api_key)
+    server = _Server(loaded, name, limits, api_key, origins)
     pages = [Route(path, _file(file)) for path, file in PAGE_FILES.items()]
     routes = [
         Route("/health", server.health),
@@ -103,8 +104,11 @@ def make_app(
 
 
 class _Server:
-    def __init__(self, loaded: LoadedModel, name: str, limits: Limits, api_key: str):
-        self.loaded, self.name, self.limits, self.api_key = loaded, name, limits, api_key
+    def __init__(
+        self, loaded: LoadedModel, name: str, limits: Limits, api_key: str, origins: tuple[str, ...]
+    ):
+        self.loaded, self.name, self.limits = loaded, name, limits
+        self.api_key, self.origins = api_key, origins
         self.sessions = Sessions(loaded, limits.kept, limits.max_new_tokens, limits.max_seconds)
         self.worker, self.since = Worker(limits.max_waiting), int(time.time())
 
@@ -173,11 +177,16 @@ class _Server:
         yield timed_transcript("file", language, len(wave) / SAMPLE_RATE, words), cut
 
     def _admit(self, request: Request, kind: str = "") -> Request:
-        """The request, ``bounded``. Raises: HTTPException for one without the key, of another kind, or too large."""
+        """The request, ``bounded``.
+
+        Raises:
+            HTTPException: if it has not the key, comes from a page of another site, is of another kind or too large.
+        """
         given = request.headers.get("authorization", "")
         if self.api_key and not hmac.compare_digest(given.encode(), f"Bearer {self.api_key}".encode()):
             raise HTTPException(401, "the header 'Authorization: Bearer KEY' does not hold the server's key")
-        # a page of another site can send other kinds without asking
+        if request.method == "POST":
+            refuse_other_sites(request, self.origins)
         if kind and request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
             raise HTTPException(415, f"Content-Type must be {kind}")
         return bounded(request, self.limits.max_mb)
