@@ -73,6 +73,10 @@ dumpdir=dump           # formatted and tokenized sets
 expdir=exp             # models, decoded text
 # End of options
 . "$root/recipes/parse_options.sh"
+one_of preset default full
+one_of feats_type raw fbank
+one_of audio_format flac wav.ark
+number_or_nothing ngpu
 . "$root/recipes/stages.sh"
 "$root/tools/setup.sh"
 # shellcheck source=egs/multitask/path.sh

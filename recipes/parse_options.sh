@@ -2,7 +2,8 @@
 # Sourced by a script after its option lines, `name=default   # what it is`, which stand between the lines
 # "# Options" and "# End of options": takes `--name value` and `--name=value` from the command line.
 # A default true or false asks for one of the two, a number for a number. `--help` prints the script's
-# header and its option lines, so that nothing is written twice.
+# header and its option lines, so that nothing is written twice. What else a value must be, the script says after it:
+# one_of NAME VALUE VALUE, or number_or_nothing NAME.
 
 option_lines() { sed -n '/^# Options/,/^# End of options/p' "${BASH_SOURCE[-1]}" | grep -E '^[a-z][a-z_]*='; }
 refuse() { echo "${BASH_SOURCE[-1]##*/}: $*" >&2; exit 2; }
@@ -31,6 +32,12 @@ set_option() {  # set_option NAME VALUE
     esac
     printf -v "$1" %s "$2"
 }
+
+one_of() {  # one_of NAME VALUE VALUE: refuses an option with another value
+    [[ ${!1} == "$2" || ${!1} == "$3" ]] || refuse "--$1 is '${!1}'; it takes $2 or $3"
+}
+
+number_or_nothing() { [[ ${!1} =~ ^[0-9]*$ ]] || refuse "--$1 is '${!1}'; it takes a number"; }
 
 while (($#)); do
     case $1 in

@@ -230,6 +230,20 @@ def test_no_corpus_and_no_set_is_one_line(recipe):
     assert "--corpora" in output and "--train_set" in output
 
 
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ("--preset=ful", "--preset is 'ful'; it takes default or full"),
+        ("--feats_type=mel", "--feats_type is 'mel'; it takes raw or fbank"),
+        ("--audio_format=wav", "--audio_format is 'wav'; it takes flac or wav.ark"),
+        ("--ngpu=two", "--ngpu is 'two'; it takes a number"),
+    ],
+)
+def test_a_value_that_an_option_does_not_take_is_one_line_before_anything_is_done(recipe, option, message):
+    (recipe.folder.parents[1] / "tools/setup.sh").write_text("#!/bin/sh\necho set up\n")
+    assert recipe.run(option) == (2, f"audio_llm.sh: {message}\n", [])
+
+
 def test_a_config_that_is_refused_ends_it_before_any_data_are_fetched(recipe):
     status, _, called = recipe.run(BREAK="^config")
     assert status != 0 and called == ["config conf/pretrain.yaml"]
