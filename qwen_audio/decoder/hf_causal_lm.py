@@ -27,8 +27,8 @@ class HfCausalLm(CausalDecoder):
         gradient_checkpointing: recompute activations in the backward pass, for memory.
 
     Raises:
-        ValueError: if ``lora`` holds an option that peft does not have, ``quantize`` is unknown, or ``model`` is a
-            whole Qwen-Audio.
+        ValueError: if ``lora`` holds an option that cannot be used, ``quantize`` is unknown, or ``model`` is a whole
+            Qwen-Audio.
     """
 
     def __init__(

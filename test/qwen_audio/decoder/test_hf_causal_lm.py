@@ -108,6 +108,16 @@ def test_a_mistyped_lora_option_is_answered_with_the_nearest(folder):
         HfCausalLm(BASE, NEW, folder, lora={"lora_alfa": 4})
 
 
+@pytest.mark.parametrize("options, fault", [
+    ({"modules_to_save": ["lm_head"]}, "modules_to_save: whole weights are not trained beside LoRA; leave it out"),
+    ({"target_modules": ["q_proj", "embed_tokens"]}, "target_modules: .*'embed_tokens'.* names the embedding or the"),
+    ({"target_modules": ["q_proj", "lm_head"]}, "target_modules: .*'lm_head'.* names the embedding or the output"),
+])  # fmt: skip
+def test_lora_options_that_would_reach_further_are_refused(folder, options, fault):
+    with pytest.raises(ValueError, match=f"decoder_conf.lora.{fault}"):
+        HfCausalLm(BASE, NEW, folder, lora={"r": 2, **options})
+
+
 def test_gradient_checkpointing_changes_no_gradient(folder):
     grads = []
     for checkpointing in (False, True):
