@@ -11,7 +11,6 @@
 Nothing that a client names is opened: audio comes as bytes. Special tokens in a client's texts stay text.
 """
 
-import asyncio
 import contextlib
 import hmac
 import json
@@ -39,6 +38,7 @@ from qwen_audio.serve.chat_request import Sound, parse_chat, wave_of
 from qwen_audio.serve.origin import refuse_other_sites
 from qwen_audio.serve.sessions import Finished, Sessions
 from qwen_audio.serve.transcript_request import SUBTITLES, parse_transcript
+from qwen_audio.serve.waiting import all_of, first_of
 from qwen_audio.serve.worker import Busy, Job, Worker
 from qwen_audio.tags import LANGUAGES
 
@@ -142,8 +142,9 @@ class _Server:
         job = self.worker.start(lambda: self.sessions.answer(asked))
         about = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": self.name}
         if asked.stream:
-            return _Stream(job, about)
-        *text, last = await _all_of(job, request)
+            first = await first_of(job, request)  # a question that is refused has its status
+            return _Stream(first, job, about)
+        *text, last = await all_of(job, request)
         message = {"role": "assistant", "content": "".join(text)}
         choice = {"index": 0, "message": message, "finish_reason": _reason(last)}
         return JSONResponse({"object": "chat.completion", **about, "choices": [choice], **_account(last)})
@@ -157,7 +158,7 @@ class _Server:
             asked = parse_transcript(form)
             sound = Sound(await file.read(), "file")
         job = self.worker.start(lambda: self._words(sound, asked.language))
-        ((found, cut),) = await _all_of(job, request)
+        ((found, cut),) = await all_of(job, request)
         notes = [*asked.notes, *cut]
         if asked.form in SUBTITLES or asked.form == "text":
             text = FORMATS[asked.form].write(found) if asked.form in SUBTITLES else f"{found.text}\n"
@@ -192,35 +193,17 @@ class _Server:
         return bounded(request, self.limits.max_mb)
 
 
-async def _all_of(job: Job, request: Request) -> list:
-    """All pieces of ``job``. Raises: ClientDisconnect where the client leaves before; the thread stops then."""
-
-    async def made() -> list:
-        return [piece async for piece in job]
-
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    pieces, left = asyncio.create_task(made()), asyncio.create_task(gone())
-    try:
-        await asyncio.wait((pieces, left), return_when=asyncio.FIRST_COMPLETED)
-        if not pieces.done():
-            raise ClientDisconnect
-        return pieces.result()
-    finally:
-        job.leave()
-        pieces.cancel()
-        left.cancel()
-
-
 class _Stream(StreamingResponse):
-    """An answer as server-sent events; where the client leaves, the thread stops writing it."""
+    """An answer as server-sent events; where the client leaves, the thread stops writing it.
 
-    def __init__(self, job: Job, about: dict):
-        super().__init__(
-            self._events(job, about), media_type="text/event-stream", headers={"Cache-Control": "no-cache"}
-        )
+    Args:
+        first: piece of the job.
+        job: gives the others.
+    """
+
+    def __init__(self, first: str | Finished, job: Job, about: dict):
+        events = self._events(first, job, about)
+        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
         self._job = job
 
     async def __call__(self, scope, receive, send) -> None:
@@ -230,7 +213,12 @@ class _Stream(StreamingResponse):
             self._job.leave()
 
     @staticmethod
-    async def _events(job: Job, about: dict):
+    async def _events(first: str | Finished, job: Job, about: dict):
+        async def pieces():
+            yield first
+            async for piece in job:
+                yield piece
+
         def event(delta: dict, reason: str | None = None, **more) -> str:
             choice = {"index": 0, "delta": delta, "finish_reason": reason}
             row = {"object": "chat.completion.chunk", **about, "choices": [choice], **more}
@@ -238,7 +226,7 @@ class _Stream(StreamingResponse):
 
         yield event({"role": "assistant", "content": ""})
         try:
-            async for piece in job:
+            async for piece in pieces():
                 if isinstance(piece, Finished):
                     yield event({}, _reason(piece), **_account(piece))
                 else:

@@ -121,16 +121,32 @@ def test_a_stream_holds_the_same_answer_in_pieces(client, ask, user):
     assert rows[-1]["usage"] == whole["usage"]
 
 
-def test_a_fault_within_a_stream_is_its_last_event(client, user):
-    broken = user("What is said?", 1)
-    broken["content"][0]["input_audio"]["data"] = "bm8gYXVkaW8="
-    body = {"messages": [broken], "stream": True}
+def test_a_fault_within_a_stream_is_its_last_event(client, user, monkeypatch):
+    def broken(_):
+        yield "word "
+        raise ValueError("the rest is lost")
+
+    monkeypatch.setattr(server_of(client).sessions, "answer", broken)
+    body = {"messages": [user("What is said?")], "stream": True}
     events = client.post("/v1/chat/completions", json=body).text.split("\n\n")
-    assert (
-        "unreadable audio: messages[0].content[0].input_audio.data"
-        in json.loads(events[-3][6:])["error"]["message"]
-    )
+    assert json.loads(events[1][6:])["choices"][0]["delta"] == {"content": "word "}
+    assert json.loads(events[-3][6:])["error"]["message"] == "the rest is lost"
     assert events[-2] == "data: [DONE]"
+
+
+@pytest.mark.parametrize("more, message", [
+    ({"max_tokens": 10**6}, "max_new_tokens is 1000000"),
+    ({}, "unreadable audio: messages[0].content[0].input_audio.data"),
+])  # fmt: skip
+def test_a_question_that_is_refused_has_the_same_status_streamed_or_not(client, user, more, message):
+    question = user("What is said?", 1)
+    if not more:
+        question["content"][0]["input_audio"]["data"] = "bm8gYXVkaW8="
+    for stream in (False, True):
+        response = client.post(
+            "/v1/chat/completions", json={"messages": [question], "stream": stream, **more}
+        )
+        assert response.status_code == 400 and message in response.json()["error"]["message"]
 
 
 def test_a_system_message_and_the_length_are_followed(start_session, ask, user):

@@ -82,7 +82,8 @@ def send_and_leave(address, worker, steps, left, request):
     until(lambda: not worker._pending)
 
 
-def test_a_whole_answer_is_written_no_further(app, address, worker, left, user, caplog):
+@pytest.mark.parametrize("stream", [False, True])  # of which nothing is sent before the first piece
+def test_an_answer_is_written_no_further(app, address, worker, left, user, caplog, stream):
     steps = Steps()
 
     def slow(_):
@@ -95,7 +96,7 @@ def test_a_whole_answer_is_written_no_further(app, address, worker, left, user, 
     )
     sessions.answer = slow
     request = httpx2.Request(
-        "POST", f"http://{address}/v1/chat/completions", json={"messages": [user("Why?")]}
+        "POST", f"http://{address}/v1/chat/completions", json={"messages": [user("Why?")], "stream": stream}
     )
     send_and_leave(address, worker, steps, left, request)
     assert len(steps) == 1 and not [record for record in caplog.records if record.levelname == "ERROR"]
