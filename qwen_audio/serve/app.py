@@ -4,7 +4,7 @@
 |---|---|
 | GET / | the page |
 | GET /health | {"status": "ok"} |
-| GET /v1/models | the model |
+| GET /v1/models, /v1/models/NAME | the model |
 | POST /v1/chat/completions | an answer to a dialogue with audio, whole or streamed |
 | POST /v1/audio/transcriptions | what is said in a recording of any length, with the times of the words |
 
@@ -90,6 +90,7 @@ def make_app(
     routes = [
         Route("/health", server.health),
         Route("/v1/models", server.models),
+        Route("/v1/models/{name}", server.model),
         Route("/v1/chat/completions", server.chat, methods=["POST"]),
         Route("/v1/audio/transcriptions", server.transcribe, methods=["POST"]),
     ]
@@ -127,9 +128,17 @@ class _Server:
 
     async def models(self, request: Request) -> Response:
         self._admit(request)
+        return JSONResponse({"object": "list", "data": [self._about()]})
+
+    async def model(self, request: Request) -> Response:
+        self._admit(request)
+        if (name := request.path_params["name"]) != self.name:
+            raise HTTPException(404, f"there is no model {name!r} here; it is called {self.name!r}")
+        return JSONResponse(self._about())
+
+    def _about(self) -> dict:
         about = {"id": self.name, "object": "model", "created": self.since, "owned_by": "qwen_audio"}
-        about |= {"languages": LANGUAGES}  # whose words can be timed
-        return JSONResponse({"object": "list", "data": [about]})
+        return about | {"languages": LANGUAGES}  # whose words can be timed
 
     async def chat(self, request: Request) -> Response:
         request = self._admit(request, "application/json")

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -11,15 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from qwen_audio.audio import SAMPLE_RATE
-from qwen_audio.data.dialogue import USER, Audio, Message, Text, parse_dialogue
+from qwen_audio.data.dialogue import SYSTEM, USER, Audio, Message, Text, parse_dialogue
 from qwen_audio.ffmpeg import any_blocks
 from qwen_audio.registry import nearest
 
 # What clients send by habit, and what an answer that is searched for, not drawn, cannot follow: it is told of.
 WITHOUT_EFFECT = ("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty")
-SILENT = ("model", "user", "store", "metadata", "stream_options")
+SILENT = (
+    "model user store metadata stream_options service_tier parallel_tool_calls safety_identifier"
+    " prompt_cache_key prompt_cache_options prompt_cache_retention"
+).split()
+ONLY = {"n": 1, "logprobs": False, "modalities": ["text"], "response_format": {"type": "text"}}
 LENGTHS = ("max_completion_tokens", "max_tokens")
-KNOWN = ("messages", "stream", "n", *LENGTHS, *WITHOUT_EFFECT, *SILENT)
+KNOWN = ("messages", "stream", *LENGTHS, *ONLY, *WITHOUT_EFFECT, *SILENT)
+UNSUPPORTED = (  # of OpenAI's keys: whoever writes one of them means no other
+    "audio function_call functions logit_bias moderation prediction reasoning_effort stop tool_choice tools"
+    " top_logprobs verbosity web_search_options"
+).split()
+DEVELOPER = "developer"  # OpenAI's newer name of the system's role
 
 
 @dataclass(frozen=True)
@@ -84,15 +94,20 @@ def parse_chat(body) -> ChatRequest:
     body = {key: value for key, value in body.items() if value is not None}  # null is absent, as in messages
     for key in body:
         if key not in KNOWN:
-            raise ValueError(f"{key} is not supported{nearest(key, KNOWN)}")
-    if body.get("n", 1) != 1:
-        raise ValueError(f"n is {body['n']!r}; a question has one answer here, write 1")
+            raise ValueError(f"{key} is not supported{'' if key in UNSUPPORTED else nearest(key, KNOWN)}")
+        if key in ONLY and body[key] != ONLY[key]:
+            raise ValueError(f"{key} can only be {json.dumps(ONLY[key])} here, or be left out")
     stream = body.get("stream", False)
     if not isinstance(stream, bool):
         raise ValueError(f"stream is {stream!r}; write true or false")
+    notes = [
+        f"{key} has no effect: answers are searched for, not drawn" for key in WITHOUT_EFFECT if key in body
+    ]
     sounds: list[Sound] = []
     messages = body.get("messages")
     if isinstance(messages, list):
+        if any(isinstance(message, dict) and message.get("name") is not None for message in messages):
+            notes.append("name of a message has no effect: the model reads who speaks by role alone")
         messages = [_own(message, f"messages[{place}]", sounds) for place, message in enumerate(messages)]
     dialogue = parse_dialogue({"id": "request", "messages": messages})
     said = tuple(_said(message, sounds) for message in dialogue.messages)
@@ -100,9 +115,6 @@ def parse_chat(body) -> ChatRequest:
         raise ValueError(
             f"the last message is the {said[-1].role}'s; the last one must be the user's question"
         )
-    notes = [
-        f"{key} has no effect: answers are searched for, not drawn" for key in WITHOUT_EFFECT if key in body
-    ]
     return ChatRequest(said, stream, _length(body), tuple(notes))
 
 
@@ -150,7 +162,12 @@ def _said(message: Message, sounds: list[Sound]) -> Said:
 
 def _own(message, where: str, sounds: list[Sound]):
     """``message`` in the layout of data/dialogue.py, which checks it: its audios go into ``sounds``, by number."""
-    if not isinstance(message, dict) or not isinstance(message.get("content"), list):
+    if not isinstance(message, dict):
+        return message
+    message = {key: value for key, value in message.items() if key != "name"}
+    if message.get("role") == DEVELOPER:
+        message["role"] = SYSTEM
+    if not isinstance(message.get("content"), list):
         return message
     parts = []
     for place, part in enumerate(message["content"]):

@@ -206,6 +206,9 @@ def test_with_a_key_nothing_but_the_page_and_health_comes_without_it(loaded, use
 def test_models_names_the_model_and_the_page_comes_with_its_files(client):
     (row,) = client.get("/v1/models").json()["data"]
     assert row["id"] == "tiny" and row["languages"] == LANGUAGES
+    assert client.get("/v1/models/tiny").json() == row
+    absent = client.get("/v1/models/large")
+    assert absent.status_code == 404 and "it is called 'tiny'" in absent.json()["error"]["message"]
     for path in PAGE_FILES:
         page = client.get(path)
         assert page.status_code == 200 and "default-src 'self'" in page.headers["content-security-policy"]

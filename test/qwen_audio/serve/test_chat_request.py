@@ -52,11 +52,15 @@ def test_the_same_message_has_the_same_key_and_no_other_has():
     (body({"type": "audio_url", "audio_url": {"url": "file:///etc/passwd"}}), "nothing that a client names is opened"),
     (body({"type": "audio_url", "audio_url": {"url": "https://example.org/a.wav"}}), "send the audio itself"),
     (body({"type": "audio_url", "audio_url": "/etc/passwd"}), "is no data: URL"),
-    ({"n": 2}, "n is 2; a question has one answer"),
+    ({"n": 2}, "n can only be 1 here, or be left out"),
+    ({"response_format": {"type": "json_object"}}, 'response_format can only be {"type": "text"} here'),
+    ({"modalities": ["text", "audio"]}, r'modalities can only be \["text"\] here'),
+    ({"logprobs": True}, "logprobs can only be false here"),
     ({"stream": "yes"}, "stream is 'yes'"),
     ({"max_tokens": 0}, "max_tokens is 0"),
     ({"max_completion_tokens": True}, "max_completion_tokens is True"),
-    ({"tools": []}, "tools is not supported"),
+    ({"tools": []}, "tools is not supported$"),
+    ({"top_logprobs": 2}, "top_logprobs is not supported$"),
     ({"mesages": []}, "mesages is not supported; did you mean 'messages'"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(changed, message):
@@ -67,6 +71,21 @@ def test_what_is_wrong_is_named(changed, message):
 def test_the_length_and_what_has_no_effect():
     asked = parse_chat(body({"type": "text", "text": "a"}, max_tokens=7, temperature=0, seed=1, model="x"))
     assert asked.max_new_tokens == 7 and len(asked.notes) == 2 and not asked.stream
+
+
+def test_what_openais_client_sends_is_taken_where_it_asks_for_what_happens_anyway():
+    text = {"type": "text", "text": "a"}
+    anyway = {"response_format": {"type": "text"}, "modalities": ["text"], "logprobs": False, "n": 1}
+    anyway |= {"service_tier": "auto", "prompt_cache_key": "x", "safety_identifier": "x"}
+    assert parse_chat(body(text, **anyway, parallel_tool_calls=False)) == parse_chat(body(text))
+
+
+def test_the_developers_message_is_the_systems_and_a_name_is_told_of():
+    question = {"role": "user", "content": [{"type": "text", "text": "a"}]}
+    asked = parse_chat({"messages": [{"role": "developer", "content": "Be brief."}, question]})
+    assert asked == parse_chat({"messages": [{"role": "system", "content": "Be brief."}, question]})
+    named = parse_chat({"messages": [{**question, "name": "Ann"}]})
+    assert named.said == asked.said[1:] and "name of a message has no effect" in named.notes[0]
 
 
 def test_what_is_null_is_absent():
