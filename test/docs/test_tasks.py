@@ -82,6 +82,12 @@ def test_the_task_of_the_page_is_trained_decoded_and_scored_by_its_metric(recipe
     assert (row["protocol"], row["baseline"], row["parts"]["birds"]) == ("exact", 3 / 4, 4)
 
 
+def test_the_command_of_the_page_is_understood_and_trains_its_task(understand):
+    (line,) = re.findall(r"^    (./run.sh .*)", PAGE, re.M)
+    understand(line)
+    assert re.search(r'--tasks "[a-z ]*\bbirds\b', line)
+
+
 def test_the_metric_of_the_page_counts_birds(recipe):
     refs = {"a": ["robin, great tit<|scene|>garden"], "b": ["crow"]}
     hyps = {"a": "great tit, Robin", "b": "no<|delim|>answer<|scene|>"}
