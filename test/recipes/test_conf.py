@@ -116,6 +116,25 @@ def test_a_learning_rate_of_ones_own_that_fits_nothing_is_an_error(optimizer_of)
         optimizer_of(variant, SWAPS["decoder: transformer"])
 
 
+def test_the_shared_pre_training_is_table_6_of_the_paper():
+    first = read_yaml(ROOT / "recipes/conf/pretrain.yaml")
+    optim = {"lr": 5e-5, "betas": [0.9, 0.98], "eps": 1e-6, "weight_decay": 0.05}
+    assert (first["optim"], first["optim_conf"], first["layer_decay"]) == ("adamw", optim, 0.95)
+    assert first["scheduler"] == "cosine"
+    assert first["scheduler_conf"] == {"warmup_steps": 2000, "min_lr": 1e-5}
+    assert first["phases"] == [{"steps": 500000}]
+    assert (first["batch_conf"]["max_examples"], first["accum_grad"]) == (120, 1)
+    assert (first["grad_clip"], first["train_dtype"]) == (1.0, "bfloat16")
+    assert (first["encoder_conf"]["model"], first["decoder_conf"]["model"]) == (
+        "openai/whisper-large-v2", "Qwen/Qwen-7B",
+    )  # fmt: skip
+    assert first["freeze_param"] == ["decoder"] and first["decoder_conf"].get("lora") is None
+    # SpecAugment's LibriSpeech Basic: F, m_F, T, m_T, W
+    basic = {"freq_mask_width_range": [0, 27], "num_freq_mask": 1}
+    basic |= {"time_mask_width_range": [0, 100], "num_time_mask": 1, "time_warp_window": 80}
+    assert first["specaug"] == "specaug" and first["specaug_conf"] == basic | {"apply_time_warp": True}
+
+
 def test_the_shared_fine_tuning_is_table_6_of_the_paper():
     sft = read_yaml(ROOT / "recipes/conf/sft.yaml")
     optim = {"lr": 1e-5, "betas": [0.9, 0.98], "eps": 1e-6, "weight_decay": 0.05}
