@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("max-new-tokens", int, "an answer is cut after this many, unless its request says"),
         ("max-seconds", float, "longest recording that is taken"),
         ("max-mb", float, "largest request that is taken"),
-        ("max-waiting", int, "requests that may wait; others are told to come later"),
+        ("max-waiting", int, "requests that may wait or be served; others are told to come later"),
         ("kept", int, "dialogues whose caches are kept, so that their next turn is read alone"),
     ):
         field = name.replace("-", "_")

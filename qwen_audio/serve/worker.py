@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class Busy(RuntimeError):
-    """As many clients wait as may."""
+    """As many clients wait or are served as may."""
 
 
 class Left(Exception):
@@ -76,10 +76,10 @@ class Worker:
         self._here = threading.local()  # with its job, in the thread alone: others may use the model too
 
     def start(self, pieces: Callable[[], Generator]) -> Job:
-        """Queue what ``pieces`` gives. Raises: Busy if too many wait."""
+        """Queue what ``pieces`` gives. Raises: Busy if too many wait or are served."""
         with self._lock:
             if self._pending == self.max_waiting:
-                raise Busy(f"{self._pending} requests are waiting, which is the most; try again later")
+                raise Busy(f"{self._pending} requests wait or are served, which is the most; try again later")
             self._pending += 1
         job = Job()
         job.future = self._thread.submit(self._work, job, pieces)

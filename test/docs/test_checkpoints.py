@@ -1,5 +1,7 @@
 """docs/checkpoints.md, run from top to bottom on random models in the layouts of released ones."""
 
+import argparse
+import importlib
 import re
 import shlex
 import shutil
@@ -77,3 +79,14 @@ def test_every_command_of_the_page_runs_in_its_order(workplace, capsys):
     shared = (workplace / "models/shared/model.safetensors").read_bytes()
     assert shared == (workplace / "exp/tuned/model.safetensors").read_bytes()
     assert (workplace / "models/again/model.safetensors").is_file()
+
+
+def test_the_page_names_every_command_that_can_quantise():
+    able = set()
+    for name in cli.commands():
+        parser = argparse.ArgumentParser()
+        importlib.import_module(f"qwen_audio.bin.{cli._module(name)}").add_arguments(parser)
+        if "--quantize" in parser._option_string_actions:
+            able.add(name)
+    sentence = re.search(r"^`--device`.* are of (.*?)\.", PAGE.read_text(encoding="utf-8"), re.M | re.S)[1]
+    assert set(re.findall(r"`(\w+)`", sentence)) == able

@@ -117,7 +117,7 @@ def test_more_than_may_wait_are_turned_away_until_there_is_room():
             yield 1
 
         jobs = [worker.start(waits), worker.start(waits)]
-        with pytest.raises(Busy, match="2 requests are waiting"):
+        with pytest.raises(Busy, match="2 requests wait or are served"):
             worker.start(waits)
         go.set()
         assert [[piece async for piece in job] for job in jobs] == [[1], [1]]
