@@ -111,6 +111,13 @@ def num_samples(spec: str) -> int:
     return (2 * header.frames * SAMPLE_RATE + header.rate) // (2 * header.rate)  # soxr rounds half up
 
 
+def file_state(spec: str) -> tuple[int, int]:
+    """Size in bytes and time of change in ns of the file that an audio stands in, to tell whether it is the same."""
+    found = arkio.split_spec(spec)
+    state = os.stat(found[0] if found else spec)
+    return state.st_size, state.st_mtime_ns
+
+
 def to_int16(wave: np.ndarray) -> np.ndarray:
     """(N,) float in ±1 -> (N,) int16, clipped: what flac files and arks hold."""
     return np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16)

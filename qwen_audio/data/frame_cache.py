@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qwen_audio.arkio import split_spec
+from qwen_audio.audio import file_state
 
 FRAMES, CLIPS = "frames.bin", "clips.jsonl"
 
@@ -52,7 +52,7 @@ class FrameCache:
 
     def has(self, spec: str) -> bool:
         """Whether the frames of this audio, in its file's present state, are there; then ``frames`` gives them."""
-        found = self._by_file.get((spec, *_state(spec)))
+        found = self._by_file.get((spec, *file_state(spec)))
         if found is not None:
             self._chosen[spec] = found
         return found is not None
@@ -77,7 +77,7 @@ class FrameCache:
             with open(path, "r+b" if path.exists() else "wb") as stream:
                 stream.seek(row["at"])  # over what a kill left without its line
                 stream.write(data)
-        size, changed = _state(spec)
+        size, changed = file_state(spec)
         row = {**row, "spec": spec, "size": size, "mtime_ns": changed, "content": content}
         with open(self.folder / CLIPS, "ab") as stream:
             stream.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
@@ -125,10 +125,3 @@ class FrameCache:
 def content_of(samples: np.ndarray) -> str:
     """Hash of audio samples, or of features."""
     return hashlib.sha256(np.ascontiguousarray(samples)).hexdigest()
-
-
-def _state(spec: str) -> tuple[int, int]:
-    """Size and time of change of the file that an audio stands in."""
-    found = split_spec(spec)
-    state = os.stat(found[0] if found else spec)
-    return state.st_size, state.st_mtime_ns

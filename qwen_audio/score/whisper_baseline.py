@@ -8,7 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from qwen_audio.audio import SAMPLE_RATE, read_audio
+from qwen_audio.audio import SAMPLE_RATE, file_state, read_audio
 from qwen_audio.data.json_rows import write_rows
 from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.progress import progress
@@ -25,7 +25,9 @@ def whisper_name(model: str) -> str:
 def decode_with_whisper(
     model: str, dump: Path, out: Path, batch_size: int = 8, num_threads: int = 1, device: str = "cpu"
 ) -> bool:
-    """Write ``out``/hyp.jsonl for the asr examples of the set ``dump``; keep it if it is there already.
+    """Write ``out``/hyp.jsonl for the asr examples of the set ``dump``; keep one of the same model and clips.
+
+    Clips are taken to be the same where the files that they stand in have the same size and time of change.
 
     An English-only model takes English clips, a multilingual one every language it knows. A clip longer than
     30 s is cut there and its texts are joined.
@@ -46,7 +48,8 @@ def decode_with_whisper(
     clips = {row["utt"]: row["audio_lang"] for row in rows if row["audio_lang"] in known}
     if not clips:
         return False
-    source = {"model": str(model), "clips": _digest([[utt, lang, audio[utt]] for utt, lang in clips.items()])}
+    heard = [[utt, lang, audio[utt], *file_state(audio[utt])] for utt, lang in clips.items()]
+    source = {"model": str(model), "clips": _digest(heard)}
     if not _cached(out, source):
         texts = _transcribe(model, clips, audio, known, batch_size, num_threads, device)
         out.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,13 @@ def test_another_model_or_set_is_decoded_anew(dump, calls):
     assert len(calls) == 3
 
 
+def test_a_set_is_decoded_anew_where_other_audio_stands_in_the_same_file(dump, calls):
+    decode_with_whisper("tiny.en", dump, dump / "out")
+    soundfile.write(dump / "a.wav", np.zeros(8000, dtype=np.float32), 16000)
+    decode_with_whisper("tiny.en", dump, dump / "out")
+    assert len(calls) == 2
+
+
 def test_a_set_without_clips_for_the_model_writes_nothing(dump, calls):
     (dump / "examples.jsonl").write_text('{"utt": "c", "task": "sec", "label": "rain"}\n')
     assert not decode_with_whisper("tiny.en", dump, dump / "out")
