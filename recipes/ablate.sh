@@ -9,9 +9,9 @@ leave_out() {  # what differs without $without: the task weights, the tokens, an
     tasks=$(printf '%s\n' ${tasks:-$all} | grep -vx "$without" | paste -sd ' ') ||
         die "--without $without leaves no task"
     mkdir -p "$expdir"
-    qwen-audio config "$config" --without "$without" > "$expdir/no_$without.yaml.new"
-    mv "$expdir/no_$without.yaml.new" "$expdir/no_$without.yaml"
-    config=$expdir/no_$without.yaml
+    qwen-audio config "$config" $train_args --without "$without" > "$expdir/no_${without}_$tag.yaml.new"
+    config=$expdir/no_${without}_$tag.yaml
+    mv "$config.new" "$config"
     tag=${tag}_no_$without tokens=${tokens}_no_$without stats=${stats}_no_$without
     model=$expdir/pretrain_$tag
     skip_sft=true word_heads=''

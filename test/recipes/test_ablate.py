@@ -28,15 +28,27 @@ def test_an_ablation_trains_decodes_and_scores_again_without_the_task_and_report
     assert names(called) == WHOLE + AGAIN
     config, *rest = called[len(WHOLE) :]
     assert config == "config conf/pretrain.yaml --without srwt"
-    assert (recipe.folder / "exp/no_srwt.yaml").read_text() == CONFIG + "tokenizer_conf: {}\n"
+    assert (recipe.folder / "exp/no_srwt_default.yaml").read_text() == CONFIG + "tokenizer_conf: {}\n"
     tokens = (
         "tokenize dump/raw/one_train dump/tokens_no_srwt/one_train --tokenizer exp/tokenizer --tasks asr lid"
     )
     assert rest[0] == tokens
-    assert rest[4].startswith("train --config exp/no_srwt.yaml --train dump/tokens_no_srwt/one_train --valid")
+    sets = "--train dump/tokens_no_srwt/one_train --valid"
+    assert rest[4].startswith(f"train --config exp/no_srwt_default.yaml {sets}")
     assert "--output exp/pretrain_default_no_srwt " in rest[4]
     assert rest[7].startswith("score --results without_srwt/ ")
     assert rest[8] == "report results.json --without_srwt without_srwt/results.json --output without_srwt"
+
+
+def test_ablations_of_two_models_have_a_configuration_each_made_with_its_arguments(recipe):
+    recipe.run("--without", "srwt", "--tag", "mine", "--stop_stage", "0")
+    args = "--override grad_clip=2"
+    called = recipe.run("--without", "srwt", "--tag", "other", "--train_args", args, "--stop_stage", "0")[2]
+    assert called[0] == f"config conf/pretrain.yaml {args} --without srwt"
+    assert {path.name for path in (recipe.folder / "exp").glob("*.yaml")} == {
+        "no_srwt_mine.yaml",
+        "no_srwt_other.yaml",
+    }
 
 
 def test_of_all_tasks_those_of_the_recipe_are_kept_too(recipe):
