@@ -62,7 +62,7 @@ ngpu=                  # GPUs to train on, and to decode a test set on each; 0: 
 num_nodes=1            # machines to train on; above 1 with --stage 4 --stop_stage 4 alone, the same command on each
 master=                # HOST:PORT of the first of several machines, the same on each
 eval_model=            # folder of a trained or imported model: prepare test sets, decode and score, train nothing
-inference_config=      # decoding config; empty: conf/decode.yaml where there is one, else greedy search
+inference_config=      # decoding config; empty: conf/decode.yaml, or that of --eval_model, where there is one, else greedy search
 inference_args=        # further arguments of `qwen-audio decode`, such as "--dtype float32", where on a GPU it is auto
 whisper=tools/backbones/whisper-tiny.en  # Whisper that the ASR clips are decoded with for comparison, or none
 word_heads=            # what times the words of the test sets, see `qwen-audio time_words --help`; empty: nothing
@@ -110,7 +110,7 @@ if [[ $feats_type == fbank ]]; then
     skip_sft=true word_heads='' whisper=none
 fi
 
-# The part of the config that decides on the tokenizer; the config with its includes; the backbones that it names.
+# The part of the config that decides on the tokenizer; the config with its includes; the search; the backbones that are named.
 tokenizer_part=$(config_json "$config" decoder decoder_conf init tokenizer_conf)${other:+|$other}
 start=$(config_json "$config" init $train_args | sed -n 's/.*"init": "\([^"]*\)".*/\1/p')  # the model training starts from
 [[ -z $without ]] || leave_out
@@ -118,6 +118,7 @@ weights=$model made=$model/.done5 tokenizer=$expdir/tokenizer$own
 [[ -z $eval_model ]] || take_model
 name_results
 whole=$(config_json "$config")
+search=$([[ -z $inference_config ]] || config_json "$inference_config" beam_size ctc_weight length_bonus max_new_tokens tasks)
 named=$([[ -n $eval_model ]] || config_json "$config" $train_args)  # a trained folder holds its own
 for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$named $whisper $word_heads" | sort -u); do
     [[ -e $root/$name/SOURCE.json ]] || python "$root/tools/backbones.py" "${name##*/}"
@@ -188,9 +189,9 @@ if [[ -n $eval_model ]]; then :
 elif [[ -f $sft_config ]]; then fine_tune
 elif asked_for 6; then log "stage 6: fine-tuning for chat is not configured, there is no $sft_config: left out"; fi
 
-if asked_for 7 && [[ -n $inference_config && -z $eval_model ]]; then  # what other commands decode by, if not told otherwise
+if asked_for 7 && [[ -z $eval_model ]]; then  # what decoding and other commands search by, if not told otherwise
     for name in "$model" "$chat"; do
-        [[ ! -d $name ]] || config_json "$inference_config" beam_size ctc_weight length_bonus max_new_tokens tasks > "$name/decode.yaml"
+        if [[ -n $search && -d $name ]]; then echo "$search" > "$name/decode.yaml"; else rm -f "$name/decode.yaml"; fi
     done
 fi
 if ((!${#test[@]})); then

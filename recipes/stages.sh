@@ -157,6 +157,7 @@ take_model() {  # of --eval_model: what decoding reads; what it writes stands un
     fi
     model=$expdir/$model
     weights=$eval_model made=$eval_model/run.json tokenizer=$eval_model/tokenizer
+    [[ -n $inference_config || ! -f $eval_model/decode.yaml ]] || inference_config=$eval_model/decode.yaml
     tokens=$dumpdir/tokens_${model##*/} config=$eval_model/config.yaml
     skip_train=true skip_sft=true
     [[ -n $test_sets ]] || return 0

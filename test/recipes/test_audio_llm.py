@@ -73,6 +73,19 @@ def test_the_model_keeps_how_it_was_decoded_for_other_commands(recipe):
     assert json.loads(kept.read_text()) == {"tasks": {"asr": {"beam_size": 4}}, "max_new_tokens": 9}
 
 
+def test_without_an_inference_configuration_the_one_before_decides_on_nothing(recipe):
+    (recipe.folder / "conf/beam.yaml").write_text("beam_size: 4\n")
+    recipe.run("--inference_config", "conf/beam.yaml")
+    called = recipe.run()[2]
+    assert names(called) == ["decode", "score"] and "--config" not in called[0]
+    assert not (recipe.folder / "exp/pretrain_default/decode.yaml").exists()
+
+
+def test_an_inference_configuration_that_is_not_there_is_said_before_anything_runs(recipe):
+    status, output, called = recipe.run("--inference_config", "conf/typo.yaml")
+    assert status != 0 and called == [] and output == "conf/typo.yaml: no such configuration file\n"
+
+
 def test_a_component_beside_run_sh_is_found_first(recipe, tmp_path):
     (recipe.folder / "own_adapter.py").write_text("print('found')\n")
     (tmp_path / "other").mkdir()

@@ -33,6 +33,17 @@ def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(re
     assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]
 
 
+def test_a_trained_model_is_decoded_by_its_own_configuration_where_the_recipe_has_none(recipe, trained):
+    (trained / "decode.yaml").write_text("beam_size: 4\n")
+    evaluation = ["--eval_model", str(trained)]
+    assert f" --config {trained}/decode.yaml" in recipe.run(*evaluation)[2][4]
+    (trained / "decode.yaml").write_text("beam_size: 2\n")
+    assert names(recipe.run(*evaluation)[2]) == ["decode", "score"]
+    assert (trained / "decode.yaml").read_text() == "beam_size: 2\n"
+    (recipe.folder / "conf/decode.yaml").write_text("beam_size: 3\n")
+    assert " --config conf/decode.yaml" in recipe.run(*evaluation)[2][0]
+
+
 def test_with_a_trained_model_the_test_sets_of_a_corpus_are_read_alone(recipe, trained):
     evaluation = ["--eval_model", str(trained)]
     read = "data --corpus_name one --preset default --downloads downloads"
