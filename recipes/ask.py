@@ -2,7 +2,8 @@
 
 python ask.py sets train|valid|test "CORPUS ...": the sets that local/data.sh made of these corpora, in data/sets.json
 python ask.py config CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes, in JSON
-python ask.py tokenizer CONFIG ARGUMENT...: what the tokenizer is made of, where the arguments change that
+python ask.py tokenizer FIRST CONFIG [ARGUMENT...]: OTHER|MODEL: what the tokenizer is made of, where it is not that
+    of the configuration FIRST; the model that training starts from
 python ask.py tasks FOLDER "TASK ..." KEY...: these keys of the task files, of all without a TASK, in JSON; of FOLDER
     and of tasks/ of the recipe
 
@@ -21,18 +22,22 @@ def sets(kind: str, corpora: str) -> str:
 
 
 def config(*words: str) -> str:
-    _, changed, keys = _read(words)
+    changed, keys = _read(words)
     return json.dumps(
         {key: value for key, value in changed.items() if key in (keys or changed)}, sort_keys=True
     )
 
 
-def tokenizer(*words: str) -> str:
-    from qwen_audio.config import with_all_keys
-    from qwen_audio.data.run_tokenizer import source
+def tokenizer(first: str, *words: str) -> str:
+    from qwen_audio.config import read_yaml, with_all_keys
 
-    before, now = (source(with_all_keys(each)) for each in _read(words)[:2])
-    return "" if now == before else now
+    before, now, other = read_yaml(first), _read(words)[0], ""
+    if now != before:
+        from qwen_audio.data.run_tokenizer import source
+
+        old, new = (source(with_all_keys(each)) for each in (before, now))
+        other = "" if new == old else new
+    return f"{other}|{now.get('init') or ''}"
 
 
 def tasks(folder: str, names: str, *keys: str) -> str:
@@ -45,8 +50,8 @@ def tasks(folder: str, names: str, *keys: str) -> str:
     return json.dumps(found, sort_keys=True)
 
 
-def _read(words: tuple[str, ...]) -> tuple[dict, dict, list[str]]:
-    """The configuration as it stands, with the changes of the arguments, and the keys asked for."""
+def _read(words: tuple[str, ...]) -> tuple[dict, list[str]]:
+    """The configuration with the changes of the arguments, and the keys asked for."""
     import argparse
 
     from qwen_audio.config import override, read_yaml
@@ -57,8 +62,7 @@ def _read(words: tuple[str, ...]) -> tuple[dict, dict, list[str]]:
     parser.add_argument("keys", nargs="*")
     add_changes(parser)
     args, _ = parser.parse_known_args(words)
-    content = read_yaml(args.config)
-    return content, override(content, changes(args)), args.keys
+    return override(read_yaml(args.config), changes(args)), args.keys
 
 
 try:

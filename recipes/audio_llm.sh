@@ -19,8 +19,8 @@
 #   7  decode the test sets                  exp/pretrain_TAG/decode/SET/, exp/sft_TAG/decode/SET/
 #   8  score                                 RESULTS.md, results.json; of another tag than default in results_TAG/
 #   9  pack for ESPnet (--skip_packing false) exp/pretrain_TAG/packed/model.tar, exp/sft_TAG/packed/model.tar
-# Where --train_args give another decoder, or a model to start from, stage 2 writes exp/tokenizer_NAME/ and
-# dump/tokens_NAME/SET/ for it.
+# Where --pretrain_config or --train_args give another decoder than conf/pretrain.yaml, or a model to start from, stage 2
+# writes exp/tokenizer_NAME/ and dump/tokens_NAME/SET/ for it.
 # Before anything else the Python environment is made (tools/setup.sh), and the backbones that the training
 # config names as tools/backbones/NAME. Seconds of each stage: exp/times_TAG.json.
 # shellcheck disable=SC2013,SC2046,SC2086  # names of sets and files have no blanks; arguments are to be split
@@ -90,7 +90,8 @@ ngpu=${ngpu:-$(usable_gpus)}
 ((ngpu)) && device=cuda place='--device cuda --dtype auto' || device=cpu place='--device cpu'
 name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(as_name "$train_args")}
-other=$([[ -z $train_args || -n $eval_model ]] || other_tokenizer "$config" $train_args) own=${other:+_${other##*/}}
+both=$([[ -n $eval_model ]] || tokenizer_and_start)
+other=${both%|*} start=${both#*|} own=${other:+_${other##*/}}
 feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own stats=$expdir/stats_$tag model=$expdir/pretrain_$tag
 [[ $make_sft == true ]] && own_alone='' || own_alone=alone
 chat=$expdir/sft_${sft_tag:-$tag$(as_name "$own_alone $sft_train $sft_args")}
@@ -112,7 +113,6 @@ fi
 
 # The part of the config that decides on the tokenizer; the config with its includes; the search; the backbones that are named.
 tokenizer_part=$(config_json "$config" decoder decoder_conf init tokenizer_conf)${other:+|$other}
-start=$(config_json "$config" init $train_args | sed -n 's/.*"init": "\([^"]*\)".*/\1/p')  # the model training starts from
 [[ -z $without ]] || leave_out
 weights=$model made=$model/.done5 tokenizer=$expdir/tokenizer$own
 [[ -z $eval_model ]] || take_model

@@ -230,7 +230,11 @@ ask() { python "$root/recipes/ask.py" "$@"; }
 
 config_json() { ask config "$@"; }  # config_json CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes
 
-other_tokenizer() { ask tokenizer "$@"; }  # other_tokenizer CONFIG ARGUMENT...: what it is made of, where they change that
+tokenizer_and_start() {  # OTHER|MODEL: what the tokenizer is made of, if not as of conf/pretrain.yaml; where training starts
+    local first=conf/pretrain.yaml
+    [[ -f $first ]] || first=$config
+    ask tokenizer "$first" "$config" $train_args
+}
 
 task_json() { ask tasks "$root/recipes/tasks" "$tasks" "$@"; }  # task_json KEY...: these keys of the recipe's task files
 

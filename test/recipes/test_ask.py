@@ -38,10 +38,22 @@ def test_a_configuration_is_whole_or_the_keys_asked_for_with_the_changes_of_the_
     assert changed == '{"seed": 4}\n'
 
 
-def test_the_tokenizer_is_named_where_the_arguments_give_another(folder):
-    assert ask("tokenizer", "a.yaml", "--override", "seed=4", cwd=folder)[0] == "\n"
-    other = ask("tokenizer", "a.yaml", "--override", "tokenizer_conf.pieces=50", cwd=folder)[0]
-    assert other == "pieces_50\n"
+def test_the_tokenizer_is_named_where_the_arguments_or_the_configuration_give_another(folder):
+    assert ask("tokenizer", "a.yaml", "a.yaml", "--override", "seed=4", cwd=folder)[0] == "|\n"
+    assert ask("tokenizer", "base.yaml", "a.yaml", cwd=folder)[0] == "|\n"
+    other = ask("tokenizer", "a.yaml", "a.yaml", "--override", "tokenizer_conf.pieces=50", cwd=folder)[0]
+    assert other == "pieces_50|\n"
+    (folder / "llm.yaml").write_text(
+        "include: a.yaml\ndecoder: hf_causal_lm\ndecoder_conf: {model: some/llm}\n"
+    )
+    assert ask("tokenizer", "a.yaml", "llm.yaml", cwd=folder)[0] == "some/llm|\n"
+    assert ask("tokenizer", "llm.yaml", "a.yaml", cwd=folder)[0] == "pieces_1000|\n"
+
+
+def test_the_model_that_training_starts_from_is_named(folder):
+    (folder / "tuned.yaml").write_text("include: a.yaml\ninit: exp/one\n")
+    assert ask("tokenizer", "tuned.yaml", "tuned.yaml", cwd=folder)[0] == "|exp/one\n"
+    assert ask("tokenizer", "a.yaml", "tuned.yaml", "--init", "exp/two", cwd=folder)[0] == "exp/two|exp/two\n"
 
 
 def test_keys_of_task_files_are_of_the_tasks_asked_for_or_of_all(folder):

@@ -75,6 +75,19 @@ def test_another_decoder_by_arguments_gets_a_tokenizer_and_tokens_of_its_own(rec
     assert names(recipe.run()[2]) == []  # and what was made without it still stands
 
 
+def test_another_decoder_by_configuration_leaves_the_tokenizer_and_tokens_of_the_first_alone(recipe):
+    (recipe.folder / "conf/pretrain_qwen.yaml").write_text(
+        "include: pretrain.yaml\ndecoder: hf_causal_lm\ndecoder_conf: {model: Qwen/Qwen2.5-0.5B}\n"
+    )
+    other = ["--pretrain_config", "conf/pretrain_qwen.yaml"]
+    recipe.run()
+    called = recipe.run(*other)[2]
+    assert names(called) == WHOLE[6:]
+    assert called[0].endswith("--out exp/tokenizer_Qwen2.5-0.5B")
+    assert called[1].startswith("tokenize dump/raw/one_train dump/tokens_Qwen2.5-0.5B/one_train ")
+    assert recipe.run()[2] == [] and recipe.run(*other)[2] == []
+
+
 def test_a_model_to_start_from_that_changed_makes_its_tokenizer_and_the_training_anew(recipe):
     start = recipe.folder / "exp/pretrain_start"
     (start / "tokenizer").mkdir(parents=True)
