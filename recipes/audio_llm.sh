@@ -20,7 +20,7 @@
 #   8  score                                 RESULTS.md, results.json; of another tag than default in results_TAG/
 #   9  pack for ESPnet (--skip_packing false) exp/pretrain_TAG/packed/model.tar, exp/sft_TAG/packed/model.tar
 # Where --pretrain_config or --train_args give another decoder than conf/pretrain.yaml, or a model to start from, stage 2
-# writes exp/tokenizer_NAME/ and dump/tokens_NAME/SET/ for it.
+# writes exp/tokenizer_NAME/ and dump/tokens_NAME/SET/ for it; with other --tasks than run.sh has, dump/tokens_TASKS/SET/.
 # Before anything else the Python environment is made (tools/setup.sh), and the backbones that the training
 # config names as tools/backbones/NAME. Seconds of each stage: exp/times_TAG.json.
 # shellcheck disable=SC2013,SC2046,SC2086  # names of sets and files have no blanks; arguments are to be split
@@ -78,6 +78,7 @@ one_of feats_type raw fbank
 one_of audio_format flac wav.ark
 number_or_nothing ngpu
 . "$root/recipes/stages.sh"
+. "$root/recipes/names.sh"
 "$root/tools/setup.sh"
 # shellcheck source=egs/multitask/path.sh
 . ./path.sh
@@ -92,7 +93,7 @@ name=$(basename "$config" .yaml | sed -E 's/^(pretrain|train)(_|$)//')
 tag=${tag:-${name:-default}$(as_name "$train_args")}
 both=$([[ -n $eval_model ]] || tokenizer_and_start)
 other=${both%|*} start=${both#*|} own=${other:+_${other##*/}}
-feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own stats=$expdir/stats_$tag model=$expdir/pretrain_$tag
+feats=$dumpdir/$feats_type tokens=$dumpdir/tokens$own$(own_tasks) stats=$expdir/stats_$tag model=$expdir/pretrain_$tag
 [[ $make_sft == true ]] && own_alone='' || own_alone=alone
 chat=$expdir/sft_${sft_tag:-$tag$(as_name "$own_alone $sft_train $sft_args")}
 . "$root/recipes/ablate.sh"

@@ -10,7 +10,7 @@ chat_train=() chat_valid=()  # sets under $sft_tokens
 
 fine_tune() {
     local set folder text=$root/recipes/chat/instructions.jsonl
-    phrasings=$(task_json chat)
+    phrasings=$(ask tasks "$root/recipes/tasks" '' chat)  # of all tasks, as dialogues are made of all labels
     if [[ $make_sft == true ]]; then
         for set in "${train[@]}"; do
             make_dialogues "$set" "$set" ${text:+--text "$text"} $make_sft_args

@@ -7,7 +7,8 @@
 #   fi
 #
 # begin is false where --stage, --stop_stage or --skip_* leave the stage out, and where the marker
-# dump/raw/SET/.done1 tells that it was done with the same OPTIONS and the same contents of FILEs. finish
+# dump/raw/SET/.done1 tells that it was done with the same OPTIONS and the same contents of FILEs. Of a stage that
+# is left out, and that later ones may build on, one line says if it was done with others. finish
 # writes the marker: a checksum of those, the seconds taken, the date, the command. A marker is itself a FILE of
 # the stages that build on it, so what follows a stage that ran again runs again as well. Remove a marker to
 # repeat its stage. Of two runs at once, such as one per GPU with a --tag of its own, one does what both want and
@@ -34,7 +35,11 @@ asked_for() {  # asked_for STAGE
 begin() {
     number=$1 marker=$2/.done$1 title=$3
     ! up_to_date "${@:4}" || return 1
-    asked_for "$1" || return 1
+    if ! asked_for "$1"; then
+        [[ -n $missing || ! -f $marker ]] || (($1 > stop_stage)) ||
+            log "stage $1: $title: out of date, options or files changed since it was done; --stage or --skip_* leave it out"
+        return 1
+    fi
     [[ -z $missing ]] || die "stage $1 ($title) needs $missing, which is not there; give a lower --stage, or make it"
     ((${#later[@]})) || lock "${2%/decode*}"  # sets are decoded together, under the lock of their model
     if up_to_date "${@:4}"; then  # another run did it meanwhile
@@ -130,41 +135,6 @@ made_by() { remember "$called"; sed '/./!d' <<< "$commands" | paste -sd '|' | se
 
 trap '[[ -z $running ]] || log "stage $running: $title: broken off after $((SECONDS - since)) s; the same command goes on here"' EXIT
 
-as_name() { tr -cs 'A-Za-z0-9.' _ <<< " $*" | sed 's/_$//'; }  # as_name WORD...: _WORD_WORD; nothing of nothing
-
-name_results() {  # sets $times and $results, a prefix of paths: every model has its own, those called default this folder
-    local name=${chat##*/sft_}
-    [[ -z $eval_model ]] || { name=${model##*/}; name=${name#pretrain_}; }
-    times=$expdir/times_$name${without:+_no_$without}.json results=''
-    [[ $name == default ]] || results=results_$name/
-    [[ -z $without ]] || results+=without_$without/
-}
-
-take_model() {  # of --eval_model: what decoding reads; what it writes stands under $expdir all the same
-    local file path set
-    [[ -z $ablate$without ]] || die "--eval_model trains nothing: leave out --ablate and --without"
-    for file in config.yaml run.json model.safetensors tokenizer; do
-        [[ -e $eval_model/$file ]] ||
-            die "--eval_model $eval_model has no $file; give a folder that stage 5 or \`qwen-audio import\` wrote"
-    done
-    path=$(realpath "$eval_model")
-    model=${path##*/}
-    if [[ $model != pretrain_* && $model != sft_* ]]; then
-        model=pretrain_$model
-    elif [[ ${path%/*} != "$(realpath -m "$expdir")" ]]; then  # recipes call their models alike
-        path=${path%/*/*}
-        model=${model%%_*}_${path##*/}_${model#*_}
-    fi
-    model=$expdir/$model
-    weights=$eval_model made=$eval_model/run.json tokenizer=$eval_model/tokenizer
-    [[ -n $inference_config || ! -f $eval_model/decode.yaml ]] || inference_config=$eval_model/decode.yaml
-    tokens=$dumpdir/tokens_${model##*/} config=$eval_model/config.yaml
-    skip_train=true skip_sft=true
-    [[ -n $test_sets ]] || return 0
-    for set in $test_sets; do [[ -d data/$set ]] || return 0; done
-    corpora=''  # nothing is fetched for sets that are there
-}
-
 start_tokenizer() {  # the files that the tokenizer is copied from, where training starts from a model
     [[ -z $start ]] || find "$start/tokenizer" -type f 2>/dev/null | sort || true
 }
@@ -229,12 +199,6 @@ data_files() {  # data_files SET...: what stage 1 reads of these data directorie
 ask() { python "$root/recipes/ask.py" "$@"; }
 
 config_json() { ask config "$@"; }  # config_json CONFIG [KEY...] [ARGUMENT...]: it, or these keys of it, with its includes
-
-tokenizer_and_start() {  # OTHER|MODEL: what the tokenizer is made of, if not as of conf/pretrain.yaml; where training starts
-    local first=conf/pretrain.yaml
-    [[ -f $first ]] || first=$config
-    ask tokenizer "$first" "$config" $train_args
-}
 
 task_json() { ask tasks "$root/recipes/tasks" "$tasks" "$@"; }  # task_json KEY...: these keys of the recipe's task files
 

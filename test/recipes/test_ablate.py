@@ -29,12 +29,9 @@ def test_an_ablation_trains_decodes_and_scores_again_without_the_task_and_report
     config, *rest = called[len(WHOLE) :]
     assert config == "config conf/pretrain.yaml --without srwt"
     assert (recipe.folder / "exp/no_srwt_default.yaml").read_text() == CONFIG + "tokenizer_conf: {}\n"
-    tokens = (
-        "tokenize dump/raw/one_train dump/tokens_no_srwt/one_train --tokenizer exp/tokenizer --tasks asr lid"
-    )
-    assert rest[0] == tokens
-    sets = "--train dump/tokens_no_srwt/one_train --valid"
-    assert rest[4].startswith(f"train --config exp/no_srwt_default.yaml {sets}")
+    tokens = "dump/tokens_asr_srwt_lid_no_srwt/one_train"
+    assert rest[0] == f"tokenize dump/raw/one_train {tokens} --tokenizer exp/tokenizer --tasks asr lid"
+    assert rest[4].startswith(f"train --config exp/no_srwt_default.yaml --train {tokens} --valid")
     assert "--output exp/pretrain_default_no_srwt " in rest[4]
     assert rest[7].startswith("score --results without_srwt/ ")
     assert rest[8] == "report results.json --without_srwt without_srwt/results.json --output without_srwt"
@@ -75,7 +72,7 @@ def test_a_test_set_of_that_task_alone_is_left_out(recipe):
     own = ["--train_set", "my_train", "--valid_set", "my_valid", "--test_sets", "my_test my_only"]
     called = recipe.run(*own, "--tasks", "asr srwt", "--without", "srwt")[2]
     decoded = [line.split()[4] for line in called if line.startswith("decode")]
-    assert decoded == ["dump/tokens_no_srwt/my_test"]
+    assert decoded == ["dump/tokens_asr_srwt_no_srwt/my_test"]
 
 
 def test_sets_without_an_example_of_the_tasks_are_left_out_and_named(recipe):
@@ -92,7 +89,7 @@ def test_sets_without_an_example_of_the_tasks_are_left_out_and_named(recipe):
     ]
     assert "my_only_valid has no example of asr lid: left out" in output
     (train,) = [line for line in called if line.startswith("train ")]
-    assert "--train dump/tokens/my_train --valid --output" in train
+    assert "--train dump/tokens_asr_lid/my_train --valid --output" in train
     status, output, called = recipe.run(*own, "--tasks", "lid")
     assert status != 0 and called == [] and "no train set has an example of lid; name other" in output
 

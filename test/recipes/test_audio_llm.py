@@ -134,6 +134,19 @@ def test_a_changed_config_repeats_what_depends_on_it_and_nothing_else(recipe):
     assert names(recipe.run()[2]) == ["stats", "train", "average", "decode", "score"]
 
 
+def test_a_stage_that_is_left_out_though_it_is_out_of_date_is_named(recipe):
+    recipe.run()
+    assert "out of date" not in recipe.run("--stage", "5")[1]
+    (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "grad_clip: 2.0\n")
+    for left_out in (["--stage", "5"], ["--skip_train", "true"]):
+        status, output, called = recipe.run(*left_out)
+        assert (status, called) == (0, [])
+        assert (
+            "stage 4: pre-training of exp/pretrain_default: out of date, options or files changed" in output
+        )
+    assert "out of date" not in recipe.run("--stop_stage", "2")[1]  # nothing builds on it
+
+
 def test_a_changed_decoder_makes_a_new_tokenizer_and_retokenizes_only_if_that_differs(recipe):
     recipe.run()
     (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "decoder_conf: {num_blocks: 1}\n")

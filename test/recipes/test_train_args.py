@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from shell_recipe import CONFIG, WHOLE, names
+from shell_recipe import CONFIG, WHOLE, configure_chat, names
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,19 @@ def test_another_decoder_by_configuration_leaves_the_tokenizer_and_tokens_of_the
     assert called[0].endswith("--out exp/tokenizer_Qwen2.5-0.5B")
     assert called[1].startswith("tokenize dump/raw/one_train dump/tokens_Qwen2.5-0.5B/one_train ")
     assert recipe.run()[2] == [] and recipe.run(*other)[2] == []
+
+
+def test_other_tasks_than_the_recipes_own_leave_its_tokens_and_its_dialogues_alone(recipe):
+    configure_chat(recipe)
+    own = (recipe.folder / "run.sh").read_text().replace('"$@"', '--tasks "asr lid" "$@"')
+    (recipe.folder / "run.sh").write_text(own)
+    recipe.run()
+    called = recipe.run("--tasks", "asr", "--tag", "asr")[2]
+    assert names(called) == [*WHOLE[7:-2], "train", "average", "decode", "answer", "score"]
+    assert called[0] == (
+        "tokenize dump/raw/one_train dump/tokens_asr/one_train --tokenizer exp/tokenizer --tasks asr"
+    )
+    assert recipe.run()[2] == [] and recipe.run("--tasks=asr lid")[2] == []
 
 
 def test_a_model_to_start_from_that_changed_makes_its_tokenizer_and_the_training_anew(recipe):
