@@ -3,11 +3,12 @@
 #   ./run.sh                                 every stage; again: goes on where it was broken off
 #   ./run.sh --stage 4 --stop_stage 5        these stages; what they build on must be there
 #   ./run.sh --tag low_lr --train_args "..." another model from the same data; beside a run on another GPU as well
-#   ./run.sh --train_set my_train --valid_set my_valid --test_sets "my_test1 my_test2"
+#   ./run.sh --tag mine --train_set my_train --valid_set my_valid --test_sets "my_test1 my_test2"
 #                                            your own Kaldi data directories, data/my_train and so on; with
 #                                            --train_set alone nothing is validated, decoded or scored
 #   ./run.sh --eval_model ../multitask/exp/pretrain_default
-#                                            decode and score with a trained model: only the test sets are needed
+#                                            decode and score with a trained model: only the test sets are needed;
+#                                            exp/pretrain_eval_NAME/decode/SET/, results_eval_NAME/
 # Stages and what they write:
 #   0  prepare and check data                data/SET/
 #   1  format audio, extract features        dump/FEATS_TYPE/SET/
@@ -126,11 +127,15 @@ for name in $(grep -oE 'tools/backbones/[A-Za-z0-9._-]+' <<< "$named $whisper $w
 done
 
 read_sets  # the arrays train, valid and test: of the options, else of data/sets.json
-for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do [[ -d data/$set ]] || rm -f data/.done0; done
-own_sets=$([[ -n $corpora && -z $train_set ]] || data_files "${train[@]}" "${valid[@]}" "${test[@]}")
+if [[ -n $corpora && -z $train_set ]]; then
+    prepared=data own_sets=''
+    for set in "${train[@]}" "${valid[@]}" "${test[@]}"; do [[ -d data/$set ]] || rm -f data/.done0; done
+else  # nothing is made in data/, and what was made there stays done
+    prepared=$model own_sets=$(data_files "${train[@]}" "${valid[@]}" "${test[@]}")
+fi
 wanted="$corpora|$corpus|$preset|$train_set|$valid_set|$test_sets"
-test_only=$([[ -z $eval_model || -z $corpora ]] || was_done 0 data "$wanted" $own_sets || echo true)
-if begin 0 data "data of ${train_set:-${corpora:-$test_sets}}" "$wanted${test_only:+|test_only}" $own_sets; then
+test_only=$([[ -z $eval_model || -z $corpora ]] || was_done 0 "$prepared" "$wanted" $own_sets || echo true)
+if begin 0 "$prepared" "data of ${train_set:-${corpora:-$test_sets}}" "$wanted${test_only:+|test_only}" $own_sets; then
     qwen-audio config "$config" $([[ -n $eval_model ]] || echo "$train_args") >/dev/null  # a typo is found before anything is fetched
     for name in $([[ -n $train_set ]] || echo "$corpora"); do
         local/data.sh --corpus_name "$name" ${corpus:+--corpus "$corpus"} --preset "$preset" --downloads downloads ${test_only:+--test_only true}

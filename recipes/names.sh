@@ -26,21 +26,19 @@ name_results() {  # sets $times and $results, a prefix of paths: every model has
 }
 
 take_model() {  # of --eval_model: what decoding reads; what it writes stands under $expdir all the same
-    local file path set
+    local file path name kind=pretrain set
     [[ -z $ablate$without ]] || die "--eval_model trains nothing: leave out --ablate and --without"
     for file in config.yaml run.json model.safetensors tokenizer; do
         [[ -e $eval_model/$file ]] ||
             die "--eval_model $eval_model has no $file; give a folder that stage 5 or \`qwen-audio import\` wrote"
     done
     path=$(realpath "$eval_model")
-    model=${path##*/}
-    if [[ $model != pretrain_* && $model != sft_* ]]; then
-        model=pretrain_$model
-    elif [[ ${path%/*} != "$(realpath -m "$expdir")" ]]; then  # recipes call their models alike
-        path=${path%/*/*}
-        model=${model%%_*}_${path##*/}_${model#*_}
+    name=${path##*/} path=${path%/*}
+    if [[ $name == pretrain_* || $name == sft_* ]]; then
+        kind=${name%%_*} name=${name#*_}
+        [[ $path == "$(realpath -m "$expdir")" ]] || name=$(basename "${path%/*}")_$name  # recipes call their models alike
     fi
-    model=$expdir/$model
+    model=$expdir/${kind}_eval_$name
     weights=$eval_model made=$eval_model/run.json tokenizer=$eval_model/tokenizer
     [[ -n $inference_config || ! -f $eval_model/decode.yaml ]] || inference_config=$eval_model/decode.yaml
     tokens=$dumpdir/tokens_${model##*/} config=$eval_model/config.yaml stats=$expdir/stats_${model##*/}

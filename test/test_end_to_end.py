@@ -148,7 +148,7 @@ def test_the_recipe_runs_from_recordings_to_results_and_again_at_once(
     evaluate = ["./run.sh", "--corpus", tmp_path / "LibriSpeech", "--eval_model", model, "--whisper", "none",
                 "--nj", "1", "--ngpu", "0"]  # fmt: skip
     assert "decode librispeech_test_clean: 1 of 1" in run(evaluate, other)
-    name = f"{recipe.name}_tiny"
+    name = f"eval_{recipe.name}_tiny"
     rows = json.loads((other / f"results_{name}/results.json").read_text())["rows"]
     assert {(row["model"], row["set"], row["task"]) for row in rows} == {
         (f"pretrain_{name}", "librispeech_test_clean", "asr")

@@ -236,6 +236,13 @@ def test_sets_of_the_user_need_no_corpus(recipe):
     assert called[1] == f"check_leak {sets} --may_share_sentences"
 
 
+def test_sets_of_the_user_leave_those_of_the_corpora_as_they_are(recipe):
+    recipe.run()
+    make_sets(recipe, "my_train")
+    recipe.run("--tag", "mine", "--train_set", "my_train")
+    assert recipe.run("--stop_stage", "1")[2] == []
+
+
 @pytest.mark.parametrize("valid", [[], ["my_valid"]])
 def test_without_test_sets_a_model_is_trained_and_one_line_says_that_none_is_decoded(recipe, valid):
     recipe.run("--stop_stage", "0")  # data/sets.json names sets of the corpora

@@ -11,6 +11,11 @@ def model_in(folder):
     return folder
 
 
+def add_set(recipe, name):
+    (recipe.folder / "data" / name).mkdir(parents=True)
+    (recipe.folder / "data" / name / "wav.scp").write_text("a a.flac\n")
+
+
 @pytest.fixture
 def trained(tmp_path):
     return model_in(tmp_path / "elsewhere/big")
@@ -23,11 +28,11 @@ def test_with_a_trained_model_test_sets_alone_are_prepared_decoded_and_scored(re
     status, output, called = recipe.run("--eval_model", str(trained))
     assert status == 0, output
     assert names(called) == EVALUATION
-    tokens, decoded = "dump/tokens_pretrain_big/one_test", "exp/pretrain_big/decode"
+    tokens, decoded = "dump/tokens_pretrain_eval_big/one_test", "exp/pretrain_eval_big/decode"
     assert called[3] == f"tokenize dump/raw/one_test {tokens} --tokenizer {trained}/tokenizer"
     assert called[4].startswith(f"decode --model {trained} --sets {tokens} --output {decoded} ")
     assert "--train" not in called[5] and f"--decoded {decoded}/one_test:dump/raw/one_test" in called[5]
-    assert called[5].startswith("score --results results_big/ ")
+    assert called[5].startswith("score --results results_eval_big/ ")
     assert recipe.run("--eval_model", str(trained))[2] == []
     (trained / "model.safetensors").write_text("other weights\n")
     assert names(recipe.run("--eval_model", str(trained))[2]) == ["decode", "score"]
@@ -54,16 +59,31 @@ def test_with_a_trained_model_the_test_sets_of_a_corpus_are_read_alone(recipe, t
 @pytest.mark.parametrize(
     "model, name, results",
     [
-        ("elsewhere/exp/pretrain_default", "pretrain_elsewhere_default", "results_elsewhere_default/"),
-        ("elsewhere/exp/sft_default", "sft_elsewhere_default", "results_sft_elsewhere_default/"),
-        ("egs/own/exp/pretrain_low_lr", "pretrain_low_lr", "results_low_lr/"),
+        (
+            "elsewhere/exp/pretrain_default",
+            "pretrain_eval_elsewhere_default",
+            "results_eval_elsewhere_default/",
+        ),
+        ("elsewhere/exp/sft_default", "sft_eval_elsewhere_default", "results_sft_eval_elsewhere_default/"),
+        ("egs/own/exp/pretrain_low_lr", "pretrain_eval_low_lr", "results_eval_low_lr/"),
     ],
 )
-def test_the_model_of_another_recipe_leaves_this_ones_alone(recipe, tmp_path, model, name, results):
+def test_a_trained_model_leaves_those_of_the_recipe_alone(recipe, tmp_path, model, name, results):
     trained = model_in(tmp_path / model)
     scored = recipe.run("--eval_model", str(trained))[2][-1]
     assert scored.startswith(f"score --results {results} --about exp/times_{results[8:-1]}.json ")
     assert f"--decoded exp/{name}/decode/one_test:dump/raw/one_test" in scored
+
+
+def test_the_recipes_own_model_on_another_set_leaves_its_results_and_markers_as_they_are(recipe):
+    recipe.run()
+    model_in(recipe.folder / "exp/pretrain_default")
+    add_set(recipe, "mine")
+    status, output, called = recipe.run("--eval_model", "exp/pretrain_default", "--test_sets", "mine")
+    assert status == 0 and "out of date" not in output, output
+    assert names(called) == ["config", "prepare", "tokenize", "decode", "score"]
+    assert called[-1].startswith("score --results results_eval_default/ --about exp/times_eval_default.json ")
+    assert recipe.run()[2] == []
 
 
 def test_sets_that_were_prepared_whole_serve_a_trained_model_as_well(recipe, trained):
@@ -79,8 +99,7 @@ def test_longer_clips_are_cut_in_test_sets_alone(recipe):
 
 
 def test_a_trained_model_needs_no_more_than_the_users_test_set(recipe, trained):
-    (recipe.folder / "data/mine").mkdir(parents=True)
-    (recipe.folder / "data/mine/wav.scp").write_text("a a.flac\n")
+    add_set(recipe, "mine")
     own = ["--test_sets", "mine", "--eval_model", str(trained)]
     status, output, called = recipe.run(*own)
     assert status == 0, output
