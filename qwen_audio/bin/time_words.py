@@ -52,6 +52,7 @@ def main(args: argparse.Namespace) -> None:
     import torch
 
     from qwen_audio.infer.arguments import label_of, place_of
+    from qwen_audio.infer.decode import HEADS
     from qwen_audio.infer.load import load_model
     from qwen_audio.infer.own_words import own_words
     from qwen_audio.infer.word_systems import head_systems
@@ -65,11 +66,11 @@ def main(args: argparse.Namespace) -> None:
     )
     for decoded, dump in sets:
         clips = read_clips(dump, own_words(decoded, loaded, label_of(args)) if loaded else None)
-        counts = time_words(clips, decoded / "heads", systems)
+        counts = time_words(clips, decoded / HEADS, systems)
         timed = ", ".join(f"{name} {count}" for name, count in counts.items())
         known = sum(clip.said is not None for clip in clips)
         print(
-            f"{decoded / 'heads'}: of {len(clips)} clips were timed: {timed};"
+            f"{decoded / HEADS}: of {len(clips)} clips were timed: {timed};"
             f" the model's own words of {known} were there, decoded before",
             flush=True,
         )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from qwen_audio.registry import nearest
 from qwen_audio.task_spec import TaskSpec, task_of
 
 HYP, PARTIAL, SUMMARY = "hyp.jsonl", "hyp.partial.jsonl", "summary.json"
+HEADS = "heads"  # folder of `qwen-audio time_words`, which reads hyp.jsonl
 
 
 def decode(
@@ -38,7 +40,8 @@ def decode(
 
     Rows are added to hyp.partial.jsonl as they are decoded; called again after a break with the same model
     and options, it goes on from there. hyp.jsonl appears, complete and sorted by utterance, at the end; where it
-    stands already, by the same model and options from the same set, nothing is decoded.
+    stands already, by the same model and options from the same set, nothing is decoded. With a new
+    hyp.jsonl the word times in heads/ go: they are of what it replaces.
 
     Args:
         tasks: those to decode; by default all that both the set and the model have.
@@ -75,6 +78,7 @@ def decode(
     rows = [partial.done[key] for key in sorted(request.key for request in requests)]
     summary = _summary(requests, waiting, rows, seconds) | {"of": of}
     (output / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(output / HEADS, ignore_errors=True)
     write_rows(output / HYP, rows)
     partial.path.unlink()
     return summary

@@ -6,7 +6,7 @@ from pathlib import Path
 from qwen_audio.data.json_rows import read_rows
 from qwen_audio.data.prepared import PreparedSet
 from qwen_audio.score.baseline import even_spacing
-from qwen_audio.score.registry import compute
+from qwen_audio.score.registry import compute, name_some
 from qwen_audio.task_spec import WORDS, load_tasks
 from qwen_audio.words import SIL, Word, parse_words
 
@@ -43,6 +43,9 @@ def score_word_times(decoded: Path, dump: Path, where: dict) -> list[dict]:
     Args:
         decoded: EXP/decode/SET with heads/NAME/hyp.jsonl.
         where: ``{"model", "stage", "set"}``, copied into each row.
+
+    Raises:
+        ValueError: a clip with times that the prepared set has no reference for.
     """
     tasks = {name for name, spec in load_tasks().items() if spec.target == WORDS}
     prepared = PreparedSet(dump)
@@ -64,6 +67,13 @@ def score_word_times(decoded: Path, dump: Path, where: dict) -> list[dict]:
                 for (head, kind, language), hyps in answers.items()
                 if (kind, language) == (text, lang) and head not in made_by
             }
+            for head, hyps in heads.items():
+                if strange := [utt for utt in hyps if utt not in refs]:
+                    raise ValueError(
+                        f"{decoded / 'heads' / head / 'hyp.jsonl'}: {name_some(strange)} without word times in"
+                        f" {dump / 'examples.jsonl'}: they are of other data; run `qwen-audio time_words` again,"
+                        f" or remove {decoded / 'heads'}"
+                    )
             if text == GIVEN and heads:
                 heads = _on_the_same(heads | {EVEN: _evenly(rows, seconds)})
             for head, hyps in heads.items():

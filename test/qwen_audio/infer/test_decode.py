@@ -210,6 +210,17 @@ def test_what_stands_there_whole_is_not_decoded_again(loaded, token_set, tmp_pat
     assert len(asked) == 4
 
 
+def test_word_times_go_with_the_answers_that_they_stand_beside(loaded, token_set, tmp_path):
+    times = tmp_path / "heads/ctc/hyp.jsonl"
+    decode(loaded, token_set, tmp_path, CONFIG, SPECS, ["lid"], "one")
+    times.parent.mkdir(parents=True)
+    times.write_text("")
+    decode(loaded, token_set, tmp_path, CONFIG, SPECS, ["lid"], "one")  # decoded before
+    assert times.exists()
+    decode(loaded, token_set, tmp_path, CONFIG, SPECS, ["lid"], "two")
+    assert not times.parents[1].exists()
+
+
 def test_a_set_of_another_tokenizer_is_refused(loaded, token_set, tmp_path, monkeypatch):
     monkeypatch.setitem(token_set.meta, "placeholder", 7)
     with pytest.raises(ValueError, match="not by the model's tokenizer"):

@@ -77,6 +77,13 @@ def test_a_word_that_is_not_the_references_has_no_time_to_compare(found):
     assert (row["score"], row["parts"]["matched_share"], row["parts"]["wer"]) == (0, 2 / 3, 1 / 3)
 
 
+@pytest.mark.parametrize("text", ["decoded", "given"])
+def test_times_of_a_clip_that_the_set_no_longer_has_are_an_error_that_names_it(found, text):
+    rows = [answer(utt, "<|0.00|>Dogs<|2.00|>", text) for utt in ("b", "gone")]
+    with pytest.raises(ValueError, match=r"heads/ctc/hyp.jsonl: 1 utterance \(gone\) without word times in"):
+        found({"ctc": rows})
+
+
 @pytest.mark.parametrize("text, heads", [("decoded", ["ctc"]), ("given", ["ctc", "even_spacing"])])
 def test_a_clip_whose_reference_is_marks_alone_is_left_out_and_counted(found, text, heads):
     marks = {"a": [[0.5, 1.0, "…"]]}
