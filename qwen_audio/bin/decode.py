@@ -139,12 +139,14 @@ def _decode_recordings(args: argparse.Namespace) -> None:
         not_done,
         shard_of,
     )
-    from qwen_audio.infer.transcribe import check_asked, load_speech_model, transcribe
+    from qwen_audio.infer.transcribe import check_asked, check_stems, load_speech_model, transcribe
     from qwen_audio.task_spec import load_tasks
 
     window = WINDOW_SECONDS if args.window is None else args.window
     check_asked(args.language, window)
     recordings = named_recordings(args.audio) if args.audio else listed_recordings(args.scp)
+    output, formats = Path(args.output), args.format or ["txt"]
+    check_stems(recordings, formats)
     if args.shard:
         recordings = shard_of(recordings, args.shard)
     search = load_inference_config(args.config, load_tasks()) if args.config else None
@@ -153,7 +155,6 @@ def _decode_recordings(args: argparse.Namespace) -> None:
         loaded = dataclasses.replace(loaded, search=search)
     loaded.search.set_threads()
     head = recording_head(loaded, args.timestamp_head)
-    output, formats = Path(args.output), args.format or ["txt"]
     since = asked_since(output, _asked(args, loaded, window), args.model)
     waiting = not_done(recordings, output, formats, since)
     if before := len(recordings) - len(waiting):

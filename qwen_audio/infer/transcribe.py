@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator
 from operator import itemgetter
@@ -27,6 +28,7 @@ from qwen_audio.timestamp.head import TimestampHead
 from qwen_audio.words import HeardWord, parse_words
 
 REJECTED = "rejected.tsv"  # id, audio, reason
+_SUMMARY = re.compile(r"summary(\.\d+_of_\d+)?\.json")  # SUMMARY, also of a shard
 
 
 def check_asked(language: str, window_seconds: float) -> None:
@@ -35,6 +37,18 @@ def check_asked(language: str, window_seconds: float) -> None:
         raise ValueError(f"--language {language!r}{nearest(language, LANGUAGES)}")
     if not SHORTEST_WINDOW <= window_seconds <= MAX_TIME:
         raise ValueError(f"--window is {window_seconds:g}; write {SHORTEST_WINDOW:g} to {MAX_TIME:g} seconds")
+
+
+def check_stems(recordings: list[Recording], formats: list[str]) -> None:
+    """Raises: ValueError naming a recording whose transcript would be written over by a summary."""
+    if "json" not in formats:
+        return
+    for recording in recordings:
+        if _SUMMARY.fullmatch(f"{recording.stem}{FORMATS['json'].suffix}"):
+            raise ValueError(
+                f"{recording.audio}: its transcript and the summary would both be written as {recording.stem}.json;"
+                " rename it, or give it another id in a file of lines ID PATH, and name that: --scp wav.scp"
+            )
 
 
 def load_speech_model(

@@ -14,6 +14,7 @@ from qwen_audio.infer.recordings import named_recordings
 from qwen_audio.infer.transcribe import (
     check_asked,
     check_formats,
+    check_stems,
     load_speech_model,
     transcribe,
     write_hypotheses,
@@ -98,6 +99,18 @@ def test_a_format_that_libsndfile_does_not_know_is_read_by_ffmpeg(recordings, ff
 def test_what_cannot_be_asked_is_said_before_a_model_is_loaded(language, window, said):
     with pytest.raises(ValueError, match=said):
         check_asked(language, window)
+
+
+@pytest.mark.parametrize("name", ["summary.wav", "summary.2_of_4.wav"])
+def test_a_recording_that_the_summary_would_be_written_over_is_refused_before_a_model_is_loaded(
+    recordings, tmp_path, name
+):
+    path = recordings(name, 0.1)
+    check_stems(named_recordings([path]), ["txt", "srt"])
+    check_stems(named_recordings([recordings("my_summary.wav", 0.1)]), ["json"])
+    arguments = ["--model", "exp/gone", "--audio", path, "--language", "en", "--output", str(tmp_path)]
+    with pytest.raises(SystemExit, match=rf"{name}: its transcript and the summary would .*: --scp wav.scp"):
+        run("decode", [*arguments, "--format", "txt", "json"])
 
 
 def write_rows(folder, rows):
