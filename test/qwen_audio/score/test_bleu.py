@@ -19,6 +19,13 @@ def test_chinese_is_cut_into_characters():
     assert "tok:zh" in found["signature"]
 
 
+def test_japanese_is_cut_into_words():
+    found = bleu(["私は猫が好きです"], ["私は犬が好きです"], "ja")  # 私 は 猫 が 好き です
+    # precisions 5/6, 3/5, 1/4 and, smoothed, (1/2)/3
+    assert found["score"] == pytest.approx(100 * (5 / 6 * 3 / 5 * 1 / 4 * 1 / 6) ** 0.25)
+    assert "tok:ja-mecab" in found["signature"]
+
+
 @pytest.mark.parametrize("lang, kind", [("yue", "zh"), ("th", "char"), ("my", "char"), ("hi", "13a")])
 def test_the_tokenizer_follows_how_a_language_is_written(lang, kind):
     assert f"tok:{kind}" in bleu(["ab cd ef gh"], ["ab cd ef gh"], lang)["signature"]
