@@ -181,7 +181,7 @@ fi
 
 if begin 4 "$model" "pre-training of $model" "$whole|$train_args$(stamp "$start")" $tokenized; then
     LD_PRELOAD=$allocator $(launch train) --config "$config" --train "${train[@]/#/$tokens/}" --valid "${valid[@]/#/$tokens/}" \
-        --output "$model" --ngpu "$ngpu" $train_args
+        --output "$model" --ngpu "$ngpu" $(read_ahead "$config") $train_args
     finish
 fi
 

@@ -29,7 +29,7 @@ fine_tune() {
     if begin 6 "$chat" "fine-tuning of $chat" "$(config_json "$sft_config")|$sft_args" "$model/.done5" \
         $(done_files 6 "$sft_tokens" "${chat_train[@]}" "${chat_valid[@]}"); then
         LD_PRELOAD=$allocator $(launch train) --config "$sft_config" --init "$model" --train "${chat_train[@]/#/$sft_tokens/}" \
-            --valid "${chat_valid[@]/#/$sft_tokens/}" --output "$chat" --ngpu "$ngpu" $sft_args
+            --valid "${chat_valid[@]/#/$sft_tokens/}" --output "$chat" --ngpu "$ngpu" $(read_ahead "$sft_config") $sft_args
         qwen-audio average "$chat"
         if grep -q '"max_gb"' <<< "$(config_json "$sft_config" frame_cache)"; then  # what it saves, for RESULTS.md
             LD_PRELOAD=$allocator python "$root/tools/bench/frame_cache.py" --config "$sft_config" --model "$model" \

@@ -235,6 +235,10 @@ usable_gpus() {  # 1 where there is a GPU and torch can compute on it, else 0
     echo 0
 }
 
+read_ahead() {  # read_ahead CONFIG: for a GPU, where the config reads the audio between the steps as is fastest on a CPU
+    ((!ngpu)) || [[ $(config_json "$1" num_workers) != '{"num_workers": 0}' ]] || echo --override num_workers=4
+}
+
 launch() {  # launch COMMAND: how to call `qwen-audio COMMAND` on $num_nodes machines with $ngpu GPUs each
     local torchrun="python -m torch.distributed.run --nproc_per_node $((ngpu > 0 ? ngpu : 1))"
     if ((num_nodes > 1)); then

@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from shell_recipe import configure_chat, names
+from shell_recipe import CONFIG, configure_chat, names
 
 GPU = "GPU 0: NVIDIA H100 (UUID: GPU-1)"
 
@@ -85,11 +85,16 @@ def test_where_one_gpu_fails_to_decode_the_stage_is_broken_off_and_done_again(re
     assert names(recipe.run(*sets, "--stage", "7", "--ngpu", "2")[2]) == ["decode", "decode", "score"]
 
 
-def test_several_gpus_are_started_by_torchrun(recipe):
+def write_torchrun(recipe):
+    """A python that only writes down which module it is to run."""
     python = recipe.folder.parents[1] / "tools/venv/bin/python"
     python.write_text(
         f'#!/bin/sh\n[ "$1" = -m ] && echo "$@" >> "$LOG" && exit\nexec {sys.executable} "$@"\n'
     )
+
+
+def test_several_gpus_are_started_by_torchrun(recipe):
+    write_torchrun(recipe)
     (one,) = [
         line for line in recipe.run("--ngpu", "2", "--stop_stage", "4")[2] if "torch.distributed" in line
     ]
@@ -100,6 +105,26 @@ def test_several_gpus_are_started_by_torchrun(recipe):
     assert (
         "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio train" in two
     )
+
+
+@pytest.mark.parametrize("ngpu, config", [(1, ""), (1, "num_workers: 7\n"), (0, "num_workers: 0\n")])
+def test_on_a_cpu_and_where_the_config_reads_ahead_its_own_number_counts(recipe, ngpu, config):
+    (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + config)
+    called = recipe.run("--stop_stage", "4", "--ngpu", str(ngpu))[2]
+    assert called[-1].startswith("train ") and "num_workers" not in called[-1]
+
+
+def test_on_a_gpu_the_audio_is_read_ahead_unless_the_arguments_say_otherwise(recipe):
+    configure_chat(recipe)
+    (recipe.folder / "conf/pretrain.yaml").write_text(CONFIG + "num_workers: 0\n")
+    (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 3}]\nnum_workers: 0\n")
+    args = ["--override seed=3 num_workers=2", "--override num_workers=3"]
+    options = ["--stop_stage", "6", "--tag", "a", "--train_args", args[0], "--sft_args", args[1]]
+    called = recipe.run(*options, "--ngpu", "1")[2]
+    trained = [line for line in called if line.startswith("train ")]
+    for line, own in zip(trained, args, strict=True):
+        assert line.endswith(f"--ngpu 1 --override num_workers=4 {own}")
+    assert recipe.run(*options, "--ngpu", "0")[2] == []  # where it is read changes nothing
 
 
 @pytest.mark.parametrize("stages", [[], ["--stop_stage", "4"], ["--stage", "4"]])
