@@ -11,6 +11,12 @@ from qwen_audio.infer.prefix import Prefix
 from qwen_audio.infer.search import CtcVocabulary, Hypothesis, SearchOptions, search
 
 
+def encoded_samples(model, samples: int) -> int:
+    """Length that a clip of so many samples has when it is encoded: with the silence of ``encoder_conf.pad_to``."""
+    pad = getattr(model.frontend, "pad_to", None) or 1
+    return -(-samples // pad) * pad
+
+
 class Clips:
     """The audio part of the prompts, up to the placeholder, is the same for all tasks of a clip.
 

@@ -14,7 +14,7 @@ from qwen_audio.audio import SAMPLE_RATE, read_audio
 from qwen_audio.data.json_rows import ResumedRows, write_rows
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.infer.answer_form import grammar_of
-from qwen_audio.infer.clips import Clips
+from qwen_audio.infer.clips import Clips, encoded_samples
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.options import InferenceConfig
 from qwen_audio.infer.requests import Request, batches, count_by_task, read_requests
@@ -99,7 +99,12 @@ def _decode(loaded, data, requests: list[Request], config: InferenceConfig, spec
     tasks = dict.fromkeys(request.task for request in requests)
     grammars = {name: grammar_of(specs[name], loaded.tokenizer, loaded.shares_times) for name in tasks}
     timed = Timed(loaded, config, specs)
-    for batch in batches(requests, **config.batch_conf, rate=SAMPLE_RATE):
+    for batch in batches(
+        requests,
+        lambda samples: encoded_samples(loaded.model, samples),
+        **config.batch_conf,
+        rate=SAMPLE_RATE,
+    ):
         first = {request.utt: request for request in reversed(batch)}
         place = {utt: number for number, utt in enumerate(first)}
         clips = Clips(

@@ -7,6 +7,7 @@ import numpy as np
 
 from qwen_audio.audio import HOP, SAMPLE_RATE
 from qwen_audio.data.packing import padded_batches
+from qwen_audio.infer.clips import encoded_samples
 from qwen_audio.infer.load import LoadedModel
 from qwen_audio.infer.stitch import Heard, stitch
 from qwen_audio.timestamp.head import Hearing, TimestampHead
@@ -67,11 +68,10 @@ def hear_windows[Recording](
     allows. Of words that begin where their window ends, which only a model that repeats itself writes, none is
     kept.
     """
-    pad = getattr(loaded.model.frontend, "pad_to", None) or 1  # silence behind a clip is computed on too
     most = loaded.search.batch_conf
     for batch in padded_batches(
         pieces,
-        lambda piece: -(-len(piece[1].audio) // pad) * pad,
+        lambda piece: encoded_samples(loaded.model, len(piece[1].audio)),
         most["max_seconds"] * SAMPLE_RATE,
         most["max_examples"],
     ):

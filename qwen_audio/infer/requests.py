@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -67,10 +68,13 @@ def read_requests(data: TokenSet, tasks: list[str], specs: dict[str, TaskSpec]) 
     return list(found.values())
 
 
-def batches(requests: list[Request], max_examples: int, max_seconds: float, rate: int) -> list[list[Request]]:
+def batches(
+    requests: list[Request], encoded: Callable[[int], int], max_examples: int, max_seconds: float, rate: int
+) -> list[list[Request]]:
     """Requests of clips of similar length, longest first; all requests of a clip stand in one batch.
 
     Args:
+        encoded: samples of a clip -> samples that are encoded for it.
         max_examples: clips in a batch.
         max_seconds: of a batch, each clip counted as long as the longest; one clip alone may be longer.
         rate: samples per second.
@@ -79,7 +83,7 @@ def batches(requests: list[Request], max_examples: int, max_seconds: float, rate
     for request in requests:
         by_clip.setdefault(request.utt, []).append(request)
     order = sorted(by_clip.values(), key=lambda asked: (-asked[0].samples, asked[0].utt))
-    clips = padded_batches(order, lambda asked: asked[0].samples, max_seconds * rate, max_examples)
+    clips = padded_batches(order, lambda asked: encoded(asked[0].samples), max_seconds * rate, max_examples)
     return [list(chain.from_iterable(batch)) for batch in clips]
 
 

@@ -249,9 +249,9 @@ def test_the_command_decodes_a_folder_with_a_configuration(loaded, ctc_tokens, t
 def test_batches_hold_similar_lengths_whole_clips_and_no_more_than_they_may():
     lengths = {"u1": 5, "u2": 30, "u3": 6, "u4": 29, "u5": 7, "u6": 90}
     requests = [Request(utt, task, {}, "", 0, n) for utt, n in lengths.items() for task in ("asr", "lid")]
-    found = [list(dict.fromkeys(r.utt for r in batch)) for batch in batches(requests, 3, 60.0, rate=1)]
+    found = [list(dict.fromkeys(r.utt for r in batch)) for batch in batches(requests, int, 3, 60.0, rate=1)]
     assert found == [["u6"], ["u2", "u4"], ["u5", "u3", "u1"]]
-    assert sum(map(len, batches(requests, 3, 60.0, rate=1))) == len(requests)
+    assert sum(map(len, batches(requests, int, 3, 60.0, rate=1))) == len(requests)
 
 
 OUTSIDE = """

@@ -1,10 +1,12 @@
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from qwen_audio.data.token_set import TokenSet
 from qwen_audio.data.token_set_writer import TokenSetWriter
+from qwen_audio.infer.clips import encoded_samples
 from qwen_audio.infer.requests import batches, count_by_task, read_requests, task_of
 from qwen_audio.task_spec import load_tasks
 
@@ -85,17 +87,25 @@ def test_a_set_moved_away_from_its_examples_says_where_to_decode(token_set, tmp_
 
 def test_all_that_is_asked_of_a_clip_stands_in_one_batch(token_set):
     found = read_requests(token_set, ["asr", "lid", "s2tt", "aqa"], SPECS)
-    one_clip = [[r.utt for r in batch] for batch in batches(found, 1, 60.0, 16000)]
+    one_clip = [[r.utt for r in batch] for batch in batches(found, int, 1, 60.0, 16000)]
     assert one_clip == [["a"] * 2, ["b"] * 5]
-    assert [len(batch) for batch in batches(found, 2, 60.0, 16000)] == [7]
+    assert [len(batch) for batch in batches(found, int, 2, 60.0, 16000)] == [7]
 
 
 def test_a_batch_counts_each_clip_as_long_as_its_longest(token_set):
     (first, *_) = read_requests(token_set, ["lid"], SPECS)
     clips = [replace(first, utt=f"u{seconds}", samples=seconds) for seconds in (3, 9, 8)]
-    assert [len(batch) for batch in batches(clips, 9, 18.0, rate=1)] == [2, 1]  # 2 * 9, but not 3 * 9
-    assert [len(batch) for batch in batches(clips, 9, 27.0, rate=1)] == [3]
-    assert [len(batch) for batch in batches(clips, 9, 1.0, rate=1)] == [1, 1, 1]  # alone, however long
+    assert [len(batch) for batch in batches(clips, int, 9, 18.0, rate=1)] == [2, 1]  # 2 * 9, but not 3 * 9
+    assert [len(batch) for batch in batches(clips, int, 9, 27.0, rate=1)] == [3]
+    assert [len(batch) for batch in batches(clips, int, 9, 1.0, rate=1)] == [1, 1, 1]  # alone, however long
+
+
+def test_a_batch_counts_a_clip_with_the_silence_that_it_is_encoded_with(token_set):
+    (first, *_) = read_requests(token_set, ["lid"], SPECS)
+    clips = [replace(first, utt=f"u{seconds}", samples=seconds) for seconds in (1, 2, 31)]
+    padded = SimpleNamespace(frontend=SimpleNamespace(pad_to=30))
+    found = batches(clips, lambda samples: encoded_samples(padded, samples), 9, 60.0, rate=1)
+    assert [[clip.samples for clip in batch] for batch in found] == [[31], [2, 1]]
 
 
 def test_requests_are_counted_by_task(token_set):
