@@ -1,6 +1,7 @@
 """The linear layers of an LLM in 8 or 4 bits, by bitsandbytes."""
 
 import logging
+from collections.abc import Iterator
 
 import torch
 
@@ -38,18 +39,33 @@ def quantize_llm(lm: torch.nn.Module, kind: str, dtype: torch.dtype, device: str
         device: where the weights are quantised and stay.
 
     Raises:
-        ValueError: if a weight is to be trained.
+        ValueError: if a weight is to be trained, or most weights are in layers of another kind.
     """
+    inner = {id(weight): weight.numel() for name, weight in lm.named_parameters() if ".lora_" not in name}
+    for outer in (lm.get_input_embeddings(), lm.get_output_embeddings()):
+        inner.pop(id(outer.weight), None)
+    share = sum(layer.weight.numel() for _, _, layer in _linear_layers(lm)) / sum(inner.values())
+    if share < 0.5:
+        raise ValueError(
+            f"quantize {kind}: only linear layers can be, and of an LLM of model_type {lm.config.model_type} they hold"
+            f" {100 * share:.0f} % of the weights between embedding and output projection; leave it out"
+        )
+    for parent, name, layer in _linear_layers(lm):
+        if layer.weight.requires_grad:
+            raise ValueError(
+                f"decoder_conf.quantize: {kind} weights cannot be trained; add decoder_conf.lora, or"
+                " freeze_param: [decoder]"
+            )
+        setattr(parent, name, _quantized(layer, kind, dtype).to(device))
+
+
+def _linear_layers(lm: torch.nn.Module) -> Iterator[tuple[torch.nn.Module, str, torch.nn.Linear]]:
+    """Each with the module it stands in and its name there, which may be given to another."""
     head = lm.get_output_embeddings()
     for path, parent in list(lm.named_modules()):
         for name, layer in list(parent.named_children()):
             if type(layer) is torch.nn.Linear and layer is not head and ".lora_" not in f"{path}.{name}":
-                if layer.weight.requires_grad:
-                    raise ValueError(
-                        f"decoder_conf.quantize: {kind} weights cannot be trained; add decoder_conf.lora, or"
-                        " freeze_param: [decoder]"
-                    )
-                setattr(parent, name, _quantized(layer, kind, dtype).to(device))
+                yield parent, name, layer
 
 
 def _quantized(layer: torch.nn.Linear, kind: str, dtype: torch.dtype) -> torch.nn.Module:

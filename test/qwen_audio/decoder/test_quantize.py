@@ -117,6 +117,21 @@ def test_embeddings_norms_and_output_projection_are_not_quantised(folder):
     assert all(torch.equal(small[name], plain[name]) for name in plain if name not in changed)
 
 
+@pytest.mark.parametrize("kind, options, share", [
+    ("gpt2", {"n_embd": 32, "n_layer": 1, "n_head": 2}, "0"),  # its layers are of another class
+    ("mixtral", {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
+                 "intermediate_size": 64, "num_local_experts": 8}, r"\d"),  # experts are one tensor
+])  # fmt: skip
+def test_an_llm_whose_weights_are_mostly_in_other_layers_is_named(kind, options, share):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    lm = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, vocab_size=64, **options))
+    with pytest.raises(
+        ValueError, match=f"quantize 4bit: .* model_type {kind} they hold {share} % of the weights"
+    ):
+        quantize_llm(lm.requires_grad_(False), "4bit", torch.float32)
+
+
 def test_an_unknown_kind_and_a_missing_library_say_what_to_write(folder, monkeypatch):
     with pytest.raises(ValueError, match=r"quantize '4bits'; did you mean '4bit'"):
         load_model(folder, quantize="4bits")
