@@ -21,7 +21,7 @@ class Part:
         kind: in words, such as ``Whisper``.
         folder: where it was read.
         files: of its weights.
-        names: its tensor names to ours (``encoder.conv1.weight``).
+        names: its tensor names to ours (``encoder.conv1.weight``), by a NameMap or what answers as one.
         config: keys of the YAML that it settles.
         shapes: slot -> configuration of the Hugging Face model the slot is built after.
         write_tokenizer: writes its tokenizer into a folder, as transformers saves one; None: it has none.

@@ -108,6 +108,36 @@ def test_untied_heads_get_rows_of_their_own(tiny_whisper, tiny_llm, random_llama
         import_model([tiny_whisper, source], tmp_path / "out")
 
 
+@pytest.mark.parametrize("kind, unused", [("gpt2", "h.0.attn.bias"), ("bloom", None)])
+def test_an_llm_is_read_as_released_without_its_output_projection(
+    tiny_whisper, tiny_llm, tmp_path, kind, unused
+):
+    """Files of GPT-2 and BLOOM hold the body's names alone, and those of GPT-2 causal masks too."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    source, size = (
+        shutil.copytree(tiny_llm, tmp_path / "llm"),
+        AutoConfig.from_pretrained(tiny_llm).vocab_size,
+    )
+    shape = {"n_layer": 1, "n_head": 2, "n_embd" if kind == "gpt2" else "hidden_size": 16}
+    lm = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, vocab_size=size, **shape))
+    lm.save_pretrained(source)
+    import_model([tiny_whisper, source], tmp_path / "whole")
+    bare = {name: tensor.clone() for name, tensor in lm.transformer.state_dict().items()}
+    masks = {unused: torch.ones(1, 1, 4, 4)} if unused else {}
+    save_file(bare | masks, source / "model.safetensors", {"format": "pt"})
+    about = import_model([tiny_whisper, source], tmp_path / "bare")
+    whole, found = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "bare"))
+    assert whole.keys() == found.keys() and all(torch.equal(found[name], whole[name]) for name in whole)
+    assert any(name.startswith("decoder.lm.transformer.h.0.") for name in found)
+    save_file(bare | {"h.0.odd": torch.ones(1)}, source / "model.safetensors", {"format": "pt"})
+    with pytest.raises(
+        ValueError, match=r"1 tensor \(h.0.odd\) of the source have no place here; --leave_out"
+    ):
+        import_model([tiny_whisper, source], tmp_path / "odd")
+    assert about["tensors"]["placed"] > len(bare)
+
+
 def test_an_espnet_conformer_becomes_the_encoder(tiny_llm, tmp_path):
     torch.manual_seed(0)
     encoder = Conformer(80, **CONFORMER)
