@@ -22,7 +22,7 @@ class Tokenizer:
     tags: what looks like one in a user's text stays text.
 
     Attributes:
-        base_size: ids below it belong to the base; from it on stand ``new_tokens``.
+        base_size: ids below it have rows in the LLM's embedding; from it on stand ``new_tokens``.
         made_of: name of the LLM, as ``build_from_hub`` was given it; where META has none, the kind of tokenizer.
         audio_label: what stands before an audio in a dialogue, with a place for its number.
         answer_times: whether answers of a dialogue hold times as tokens, ``starts at <|2.33|> seconds``.
@@ -63,8 +63,9 @@ class Tokenizer:
         return self._ids[name]
 
     def vocabulary(self) -> dict[str, int]:
-        """Tokens of the base, and their ids."""
-        return {token: number for token, number in self._base.vocabulary().items() if number < self.base_size}
+        """Tokens of the base tokenizer, and their ids."""
+        found = self._base.vocabulary().items()
+        return {token: number for token, number in found if number < self.base_size or token not in _KNOWN}
 
     def special_ids(self) -> list[int]:
         """Ids that stand for no text: our special tokens, and the base tokenizer's own."""
@@ -178,16 +179,22 @@ def _piece_bytes(piece: str) -> bytes:
 
 
 def build_from_hub(model: str, out: str | Path) -> None:
-    """Write the tokenizer of LLM ``model`` (hub name or folder) with our special tokens appended into ``out``."""
+    """Write the tokenizer of LLM ``model`` (hub name or folder) with our special tokens appended into ``out``.
+
+    Tokens of it that the LLM's embedding has no rows for (Gemma 3 has one) are new ones too, before ours.
+    """
     from transformers import AddedToken
 
+    from qwen_audio.interop.llm import embedding_rows
+
     tokenizer = read_base(model)
-    base_size = len(tokenizer)
     known = tokenizer.get_vocab()
+    base_size = min(len(tokenizer), embedding_rows(model) or len(tokenizer))
+    surplus = sorted((token for token in known if known[token] >= base_size), key=known.get)
     new = [name for name in SPECIAL_TOKENS if name not in known]
     tokenizer.add_tokens([AddedToken(name, special=True, normalized=False) for name in new])
     tokenizer.save_pretrained(out)
-    _write_meta(out, "hugging_face", base_size, new, model=model)
+    _write_meta(out, "hugging_face", base_size, surplus + new, model=model)
 
 
 def read_base(model: str):

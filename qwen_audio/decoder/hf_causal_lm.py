@@ -28,7 +28,7 @@ class HfCausalLm(CausalDecoder):
 
     Raises:
         ValueError: if ``lora`` holds an option that cannot be used, ``quantize`` is unknown, or ``model`` is a whole
-            Qwen-Audio.
+            Qwen-Audio, or has fewer embeddings than ``base_size``.
     """
 
     def __init__(
@@ -48,6 +48,11 @@ class HfCausalLm(CausalDecoder):
         use_grouped_attention(self.lm)
         base = self.lm.get_input_embeddings().weight
         head = self.lm.get_output_embeddings().weight
+        if base_size > len(base):
+            raise ValueError(
+                f"decoder_conf.model {model} has embeddings for {len(base)} tokens, the tokenizer is of {base_size};"
+                " make the tokenizer again (stage 2)"
+            )
         self.base_size = base_size
         self.hidden_size = base.shape[1]
         self.vocab_size = base_size + len(new_tokens)

@@ -34,6 +34,12 @@ def read_shape(model: str) -> PretrainedConfig:
     )
 
 
+def embedding_rows(model: str) -> int | None:
+    """Tokens that its embedding has rows for; None where the folder holds a tokenizer alone."""
+    described, _ = PretrainedConfig.get_config_dict(resolve(model))
+    return read_shape(model).get_text_config().vocab_size if described else None
+
+
 def read_tokenizer(model: str):
     """Its tokenizer, as transformers loads one. Raises: ValueError as read_shape, or if a tiktoken file is missing."""
     if not _first_generation(model):

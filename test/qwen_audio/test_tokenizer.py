@@ -1,10 +1,13 @@
 import json
+import shutil
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
+from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.tags import AUDIO_PAD, SPECIAL_TOKENS, TIMES
 from qwen_audio.task_spec import load_tasks
 from qwen_audio.tokenizer import Tokenizer, build_from_hub, train_sentencepiece
@@ -144,6 +147,23 @@ def test_specials_of_the_llm_that_are_no_tags_stay_text_too(tiny_llm, tmp_path):
     tokenizer = Tokenizer(tmp_path / "out")
     assert tokenizer.base_size == 321  # <s> is the last of the base
     assert 320 not in tokenizer.encode("a<s>b") and tokenizer.decode(tokenizer.encode("a<s>b")) == "a<s>b"
+
+
+def test_tokens_that_the_embedding_has_no_rows_for_are_new_too(tiny_tokenizer, tiny_llm, tmp_path):
+    """As Gemma 3's last one."""
+    shutil.copytree(tiny_llm, tmp_path / "llm")
+    base = AutoTokenizer.from_pretrained(tiny_llm)
+    base.add_special_tokens({"additional_special_tokens": [f"<more{i}>" for i in range(10)]})  # 8 spare rows
+    base.save_pretrained(tmp_path / "llm")
+    build_from_hub(str(tmp_path / "llm"), tmp_path / "out")
+    tokenizer = Tokenizer(tmp_path / "out")
+    assert tokenizer.base_size == 328
+    assert tokenizer.new_tokens == ["<more8>", "<more9>", *tiny_tokenizer.new_tokens]
+    first, last = (tokenizer.token_id(tiny_tokenizer.new_tokens[i]) for i in (0, -1))
+    assert (first, last) == (330, len(tokenizer) - 1)
+    assert tokenizer.vocabulary() == base.get_vocab()  # by which sets are known to be made for an LLM
+    decoder = HfCausalLm(tokenizer.base_size, tokenizer.new_tokens, str(tmp_path / "llm"))
+    assert torch.equal(decoder.embed(torch.tensor([328, last])), decoder.new_rows[[0, -1]])
 
 
 def test_a_folder_without_tokenizer_names_the_stage_that_makes_one(tmp_path):

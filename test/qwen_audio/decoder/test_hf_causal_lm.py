@@ -118,6 +118,13 @@ def test_lora_options_that_would_reach_further_are_refused(folder, options, faul
         HfCausalLm(BASE, NEW, folder, lora={"r": 2, **options})
 
 
+def test_a_tokenizer_with_more_tokens_than_the_embedding_names_the_stage(folder):
+    with pytest.raises(
+        ValueError, match=r"for 328 tokens, the tokenizer is of 329; make .* again \(stage 2\)"
+    ):
+        HfCausalLm(329, NEW, folder)
+
+
 def test_gradient_checkpointing_changes_no_gradient(folder):
     grads = []
     for checkpointing in (False, True):
