@@ -6,6 +6,7 @@ from transformers import AutoModelForCausalLM
 
 from qwen_audio.attention import use_grouped_attention
 from qwen_audio.decoder.causal import CausalDecoder, initial_rows
+from qwen_audio.decoder.check_llm import check_llm, refusal
 from qwen_audio.decoder.lora import add_lora
 from qwen_audio.decoder.quantize import KINDS
 from qwen_audio.interop.llm import load_llm, read_shape
@@ -14,6 +15,10 @@ from qwen_audio.registry import nearest
 
 class HfCausalLm(CausalDecoder):
     """The LLM of Qwen-Audio: Qwen-7B there, any causal LM here.
+
+    What families do between embedding, layers and output projection is done here too: embeddings are scaled (Gemma),
+    logits have a bias (Phi), a scale (Cohere, Granite), a soft cap (Gemma 2). Rows of new tokens are stored as all
+    others are, unscaled. An LLM that does more is refused (qwen_audio/decoder/check_llm.py).
 
     Args:
         base_size: the LLM's own tokens; embedding rows past them (some models keep spare ones) are not used.
@@ -28,7 +33,7 @@ class HfCausalLm(CausalDecoder):
 
     Raises:
         ValueError: if ``lora`` holds an option that cannot be used, ``quantize`` is unknown, or ``model`` is a whole
-            Qwen-Audio, or has fewer embeddings than ``base_size``.
+            Qwen-Audio, of a family that cannot be read here, or has fewer embeddings than ``base_size``.
     """
 
     def __init__(
@@ -46,6 +51,8 @@ class HfCausalLm(CausalDecoder):
             raise ValueError(f"decoder_conf.quantize {quantize!r}{nearest(quantize, KINDS)}")
         self.lm = load_llm(model) if pretrained else AutoModelForCausalLM.from_config(read_shape(model))
         use_grouped_attention(self.lm)
+        if self.lm.get_output_embeddings() is None:
+            raise ValueError(refusal(self.lm, "it has no output projection"))
         base = self.lm.get_input_embeddings().weight
         head = self.lm.get_output_embeddings().weight
         if base_size > len(base):
@@ -60,6 +67,10 @@ class HfCausalLm(CausalDecoder):
             self.new_rows = torch.nn.Parameter(initial_rows(base[:base_size], new_tokens))
             if head is not base:
                 self.new_output_rows = torch.nn.Parameter(initial_rows(head[:base_size], new_tokens))
+        config = self.lm.config.get_text_config()
+        self.logit_scale = getattr(self.lm, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
+        self.logit_cap = getattr(config, "final_logit_softcapping", None)
+        check_llm(self)
         if gradient_checkpointing:
             self.lm.gradient_checkpointing_enable({"use_reentrant": False})
         if lora is not None:
@@ -74,6 +85,26 @@ class HfCausalLm(CausalDecoder):
 
     def base_output_rows(self) -> Tensor:
         return self.lm.get_output_embeddings().weight[: self.base_size]
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """As in CausalDecoder; scaled where the LLM's own embedding scales."""
+        rows, scale = super().embed(ids), getattr(self.lm.get_input_embeddings(), "embed_scale", None)
+        if scale is None:
+            return rows
+        return rows * (scale.to(rows.dtype) if isinstance(scale, Tensor) else scale)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """As in CausalDecoder; with the LLM's bias (new tokens have none), scale and soft cap."""
+        scores = super().logits(hidden)
+        bias = getattr(self.lm.get_output_embeddings(), "bias", None)
+        if bias is not None:
+            new = self.vocab_size - self.base_size
+            scores = scores + torch.nn.functional.pad(bias[: self.base_size].to(scores.dtype), (0, new))
+        if self.logit_scale != 1.0:
+            scores = scores * self.logit_scale
+        if self.logit_cap is not None:
+            scores = self.logit_cap * torch.tanh(scores / self.logit_cap)
+        return scores
 
     def body(self) -> torch.nn.Module:
         return self.lm.get_decoder()

@@ -109,9 +109,15 @@ def check(built: StoredModel, leave_out: list[str]) -> None:
             raise ValueError(
                 f"{slot}: {config[slot]} has no place in Qwen2-Audio; --leave_out {slot} drops it"
             )
+    decoder = built.model.decoder
+    kind = decoder.lm.config.model_type
+    if decoder.logit_scale != 1.0 or decoder.logit_cap is not None:
+        raise ValueError(
+            f"decoder_conf.model: {kind} cannot be expressed in Qwen2-Audio: it scales or caps its logits, which are"
+            " plain products there"
+        )
     lost = [name for name in built.parameters() if name.startswith(LM) and not NAMES.targets(name)]
     if lost:
-        kind = built.model.decoder.lm.config.model_type
         raise ValueError(
             f"decoder_conf.model: {kind} cannot be expressed in Qwen2-Audio: its {lost[0]} has no name there; an LLM"
             " whose tensors are model.* and lm_head.weight can be, such as Qwen2 and Llama"

@@ -24,13 +24,13 @@ def exported(trained, tmp_path_factory):
     return folder / "ours", folder / "theirs"
 
 
-@pytest.mark.parametrize("samples", [480000, 20001])
-def test_transformers_model_and_processor_load_it_and_give_our_logits(exported, samples):
+def check_logits(folders, samples):
+    """Those of the exported folder, by transformers' model and processor, are those of ours."""
     ours, theirs = (
-        load_model(exported[0]),
-        Qwen2AudioForConditionalGeneration.from_pretrained(exported[1]).eval(),
+        load_model(folders[0]),
+        Qwen2AudioForConditionalGeneration.from_pretrained(folders[1]).eval(),
     )
-    processor = AutoProcessor.from_pretrained(exported[1])
+    processor = AutoProcessor.from_pretrained(folders[1])
     wave = torch.randn(samples, generator=torch.Generator().manual_seed(0)) * 0.1
     prompt = "<|audio_bos|><|AUDIO|><|audio_eos|><|en|><|transcribe|>press two to go on"
     given = processor(text=prompt, audio=wave.numpy(), sampling_rate=16000, return_tensors="pt")
@@ -48,6 +48,38 @@ def test_transformers_model_and_processor_load_it_and_give_our_logits(exported, 
         found = ours.model.decoder.logits(hidden)[0]
     assert found.shape[1] == len(text) == expected.shape[1] - 8  # the LLM's spare rows
     torch.testing.assert_close(found, expected[:, : len(text)], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("samples", [480000, 20001])
+def test_transformers_model_and_processor_load_it_and_give_our_logits(exported, samples):
+    check_logits(exported, samples)
+
+
+def random_llm(folder, tiny_llm, kind, **options):
+    size = AutoConfig.from_pretrained(tiny_llm).vocab_size
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    marks = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.2}
+    config = AutoConfig.for_model(kind, vocab_size=size, num_key_value_heads=1, **shape, **marks, **options)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return str(folder)
+
+
+def test_an_llm_that_scales_its_embeddings_does_so_there(trained, tiny_llm, tmp_path):
+    model = random_llm(tmp_path / "llm", tiny_llm, "gemma", head_dim=16)
+    trained(tmp_path / "ours", PADDED, {"model": model}, frontend_conf={"round_up": True})
+    export(tmp_path / "ours", tmp_path / "theirs")
+    check_logits((tmp_path / "ours", tmp_path / "theirs"), 20001)
+
+
+@pytest.mark.parametrize("kind, options", [
+    ("gemma2", {"head_dim": 16, "final_logit_softcapping": 30.0}),
+    ("granite", {"logits_scaling": 8.0}),
+])  # fmt: skip
+def test_an_llm_that_changes_its_logits_is_named(trained, tiny_llm, tmp_path, kind, options):
+    trained(tmp_path / "ours", PADDED, {"model": random_llm(tmp_path / "llm", tiny_llm, kind, **options)})
+    with pytest.raises(ValueError, match=f"decoder_conf.model: {kind} cannot .* scales or caps its logits"):
+        export(tmp_path / "ours", tmp_path / "theirs")
+    assert not (tmp_path / "theirs").exists()
 
 
 def test_its_processor_writes_text_in_our_ids(exported):
