@@ -1,5 +1,7 @@
 """Decoder: any Hugging Face causal language model; frozen, fully trained, or with LoRA."""
 
+import inspect
+
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
@@ -11,6 +13,8 @@ from qwen_audio.decoder.lora import add_lora
 from qwen_audio.decoder.quantize import KINDS
 from qwen_audio.interop.llm import load_llm, read_shape
 from qwen_audio.registry import nearest
+
+WINDOWS = ("sliding_window", "window_size")  # of attention, in configurations; the second is GPT-Neo's
 
 
 class HfCausalLm(CausalDecoder):
@@ -70,6 +74,9 @@ class HfCausalLm(CausalDecoder):
         config = self.lm.config.get_text_config()
         self.logit_scale = getattr(self.lm, "logit_scale", 1.0) / getattr(config, "logits_scaling", 1.0)
         self.logit_cap = getattr(config, "final_logit_softcapping", None)
+        self.window = next((width for name in WINDOWS if (width := getattr(config, name, None))), None)
+        if "position_ids" not in inspect.signature(self.body().forward).parameters:
+            self.window = 0  # it takes places for positions, as MPT does
         check_llm(self)
         if gradient_checkpointing:
             self.lm.gradient_checkpointing_enable({"use_reentrant": False})

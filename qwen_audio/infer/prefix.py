@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import EncoderDecoderCache
+from transformers import DynamicCache, EncoderDecoderCache
 
 from qwen_audio.decoder.causal import CausalDecoder, Inputs
 
@@ -15,7 +15,8 @@ class Prefix:
     """N texts read by the decoder, one behind another in the cache with holes where a text was shorter.
 
     The attention mask keeps the holes from everything; position ids go on from each text's true length. So
-    what follows does not depend on the texts it is batched with.
+    what follows does not depend on the texts it is batched with. transformers counts a sliding window in places of
+    the cache, holes too: before it is passed, they are closed by moving what is real to the end.
 
     Attributes:
         cache: keys and values of the decoder; None before the first token.
@@ -54,9 +55,15 @@ class Prefix:
     def read(self, decoder: CausalDecoder, embeddings: Tensor, lengths: Tensor) -> tuple["Prefix", Tensor]:
         """As ``extend``; and the decoder's output at each token, (N, L, E)."""
         step = torch.arange(embeddings.shape[1], device=embeddings.device)
-        mask = torch.cat([self.mask, (step < lengths[:, None]).long()], dim=1)
+        cache, past = self.cache, self.mask
+        if decoder.window is not None:
+            if cache is None:
+                cache = DynamicCache()  # one made by the LLM would drop places past the window, holes counted
+            if past.shape[1] + len(step) > decoder.window:
+                past = _close_holes(cache, past)
+        mask = torch.cat([past, (step < lengths[:, None]).long()], dim=1)
         positions = self.lengths[:, None] + step
-        hidden, cache = decoder(embeddings, mask, positions, self.cache, use_cache=True, memory=self.memory)
+        hidden, cache = decoder(embeddings, mask, positions, cache, use_cache=True, memory=self.memory)
         last = hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
         return Prefix(cache, mask, self.lengths + lengths, last, self.memory), hidden
 
@@ -69,6 +76,18 @@ class Prefix:
         cache = None if self.cache is None else _select(self.cache, rows)
         memory = None if self.memory is None else tuple(part[rows] for part in self.memory)
         return Prefix(cache, self.mask[rows], self.lengths[rows], self.hidden[rows], memory)
+
+
+def _close_holes(cache: DynamicCache, mask: Tensor) -> Tensor:
+    """Move the real places of each text to the end of ``cache``, in their order; gives the mask of that."""
+    order = mask.argsort(dim=1, stable=True)
+    closed = mask.gather(1, order)
+    if not torch.equal(closed, mask):
+        at = order[:, None, :, None]
+        for layer in cache.layers:
+            layer.keys = layer.keys.gather(2, at.expand_as(layer.keys))
+            layer.values = layer.values.gather(2, at.expand_as(layer.values))
+    return closed
 
 
 def _select(cache, rows: Tensor):

@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from qwen_audio.decoder.hf_causal_lm import HfCausalLm
 from qwen_audio.infer.prefix import Prefix
 
-ROWS, BASE, WINDOW = 64, 60, 64
+ROWS, BASE, WINDOW = 64, 60, 4
 SIZE = {
     "vocab_size": ROWS, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "initializer_range": 0.2, "max_position_embeddings": 64,
@@ -43,6 +43,7 @@ FAMILIES = {  # the options that make it differ from a Llama
     "falcon": {"num_kv_heads": 2, "new_decoder_architecture": True},
     "bloom": {"n_layer": 2, "n_head": 4},
     "gpt_neox": {},
+    "mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 64},
     "opt": {"ffn_dim": 64, "word_embed_proj_dim": 16, "init_std": 0.2},
     "biogpt": {},
     "xglm": {"d_model": 32, "num_layers": 2, "attention_heads": 4, "ffn_dim": 64, "init_std": 0.2},
