@@ -135,8 +135,16 @@ class CausalDecoder(torch.nn.Module):
         Shapes: embeddings (B, L, E), attention_mask (B, L_past + L) 1 = real, position_ids (B, L)
         -> hidden (B, L, E), cache. Without mask and positions all positions are real, from the first on.
         ``memory`` is that of ``join``: None, unless a subclass reads audio so.
+
+        Raises:
+            ValueError: if a text is longer than ``max_positions``.
         """
         body = self.body()
+        if self.max_positions is not None:
+            if position_ids is None:
+                self._check_length(embeddings.shape[1])
+            else:
+                position_ids = self.known_positions(position_ids, attention_mask)
         with attention_kernel(body, embeddings):
             out = body(
                 inputs_embeds=embeddings,
@@ -146,6 +154,19 @@ class CausalDecoder(torch.nn.Module):
                 use_cache=use_cache,
             )
         return out.last_hidden_state, out.past_key_values
+
+    def known_positions(self, position_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Position ids below ``max_positions``: those of padding are cut to it. Shapes and Raises: as ``forward``."""
+        if attention_mask.shape[1] > self.max_positions:  # else nothing need be read from the device
+            real = position_ids.masked_fill(attention_mask[:, -position_ids.shape[1] :] == 0, 0)
+            self._check_length(int(real.max()) + 1)
+        return position_ids.clamp(max=self.max_positions - 1)
+
+    def _check_length(self, length: int) -> None:
+        if length > self.max_positions:
+            raise ValueError(
+                f"the decoder has {self.max_positions} positions, a text has {length} tokens; leave out longer examples"
+            )
 
 
 def initial_rows(base: Tensor, names: list[str]) -> Tensor:

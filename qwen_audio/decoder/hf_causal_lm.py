@@ -15,6 +15,7 @@ from qwen_audio.interop.llm import load_llm, read_shape
 from qwen_audio.registry import nearest
 
 WINDOWS = ("sliding_window", "window_size")  # of attention, in configurations; the second is GPT-Neo's
+POSITIONS = ("wpe", "embed_positions")  # tables of so many positions, such as GPT-2's, OPT's and GPT-J's
 
 
 class HfCausalLm(CausalDecoder):
@@ -77,6 +78,9 @@ class HfCausalLm(CausalDecoder):
         self.window = next((width for name in WINDOWS if (width := getattr(config, name, None))), None)
         if "position_ids" not in inspect.signature(self.body().forward).parameters:
             self.window = 0  # it takes places for positions, as MPT does
+        parts = (*self.body().named_modules(), *self.body().named_buffers())
+        if any(name.rpartition(".")[2] in POSITIONS for name, _ in parts):
+            self.max_positions = config.max_position_embeddings
         check_llm(self)
         if gradient_checkpointing:
             self.lm.gradient_checkpointing_enable({"use_reentrant": False})

@@ -125,7 +125,7 @@ class Whisper(CausalDecoder):
         frames, frame_lengths = memory
         if use_cache and cache is None:
             cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        at = self._positions(position_ids, attention_mask)
+        at = self.known_positions(position_ids, attention_mask)
         hidden = embeddings + self.lm.embed_positions.weight[at].to(embeddings.dtype)
         hidden = torch.nn.functional.dropout(hidden, self.lm.dropout, self.training)
         keys = torch.arange(attention_mask.shape[1], device=hidden.device)
@@ -137,16 +137,6 @@ class Whisper(CausalDecoder):
             for layer in self.lm.layers:
                 hidden = layer(hidden, of_text, frames, of_audio, cache, use_cache)
         return self.lm.layer_norm(hidden), cache
-
-    def _positions(self, position_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        limit = self.max_positions
-        if attention_mask.shape[1] > limit:  # else no position is past it: nothing to read from the device
-            real = position_ids.masked_fill(attention_mask[:, -position_ids.shape[1] :] == 0, 0)
-            if (longest := int(real.max()) + 1) > limit:
-                raise ValueError(
-                    f"decoder whisper has {limit} positions, a text has {longest} tokens; leave out longer examples"
-                )
-        return position_ids.clamp(max=limit - 1)
 
 
 def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:

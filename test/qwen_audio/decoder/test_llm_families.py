@@ -108,3 +108,38 @@ def test_a_family_that_cannot_be_read_so_is_refused_by_name(kind, tmp_path):
         ValueError, match=f"^decoder_conf.model: an LLM of model_type {kind} cannot be read as the"
     ):
         build(kind, REFUSED[kind], tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "opt", "gptj"])
+def test_a_text_past_the_positions_that_an_llm_has_is_refused(kind, tmp_path):
+    decoder = build(kind, FAMILIES[kind], tmp_path)
+    assert decoder.max_positions == 64
+    ids = torch.ones(2, 65, dtype=torch.long)
+    with torch.no_grad():
+        decoder(decoder.embed(ids[:, :64]), None, None)
+        with pytest.raises(
+            ValueError, match="has 64 positions, a text has 65 tokens; leave out longer examples"
+        ):
+            decoder(decoder.embed(ids), None, None)
+        prefix = Prefix.empty(2, "cpu").extend(decoder, decoder.embed(ids[:, :64]), torch.tensor([60, 64]))
+        with pytest.raises(
+            ValueError, match="has 64 positions, a text has 65 tokens; leave out longer examples"
+        ):
+            prefix.append(decoder, ids[:, 0])
+
+
+@torch.no_grad()
+def test_padding_past_the_positions_is_no_text(tmp_path):
+    decoder = build("gpt2", FAMILIES["gpt2"], tmp_path)
+    texts = torch.randint(3, ROWS, (2, 62), generator=torch.Generator().manual_seed(0))
+    more = torch.randint(3, ROWS, (2, 9), generator=torch.Generator().manual_seed(1))
+    prefix = Prefix.empty(2, "cpu").extend(decoder, decoder.embed(texts), torch.tensor([62, 20]))
+    prefix = prefix.extend(decoder, decoder.embed(more), torch.tensor([2, 9]))
+    for row, text in enumerate([torch.cat([texts[0], more[0, :2]]), torch.cat([texts[1, :20], more[1]])]):
+        own = decoder.lm(input_ids=text[None]).logits[0, -1]
+        torch.testing.assert_close(decoder.logits(prefix.hidden)[row], own, atol=1e-4, rtol=1e-4)
+
+
+def test_a_llama_has_neither_an_end_nor_a_window(tmp_path):
+    decoder = build("llama", {}, tmp_path)
+    assert decoder.max_positions is None and decoder.window is None
