@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every task that the small corpora of egs/multitask can serve, 25 of the paper's 31, in one model: its own goes on with
+# Every task that the small corpora of egs/multitask can serve, 26 of the paper's 31, in one model: its own goes on with
 # them. Most of the labels are made by rule, by mixing or by synthesis; RESULTS.md says which.
 #   (cd ../multitask && ./run.sh --stop_stage 5)    first: the model to start from
 #   ./run.sh                                        every stage
