@@ -73,8 +73,8 @@ class ChatSession:
 
     def __init__(self, loaded: LoadedModel, notify: Callable[[str], None] = _warn, **options):
         self.loaded, self.notify, self._model = loaded, notify, ChatModel(loaded, options)
-        self._introduced = any(task in SOURCES for task in loaded.tasks)  # one tuned for chat needs no word
         self.reset()
+        self.tell_again()
 
     def reset(self) -> None:
         """Forget what was said."""
@@ -83,6 +83,12 @@ class ChatSession:
         self._frames: list[Tensor] = []  # (T_i, E) of every audio
         self._dropped = 0
         self._forget_read()
+
+    def tell_again(self) -> None:
+        """Take what the user was told for untold: with the next answer comes all that holds for it."""
+        # a model tuned for chat needs no word
+        self._introduced = any(task in SOURCES for task in self.loaded.tasks)
+        self._dropped = 0
 
     def limit(self, max_new_tokens: int) -> None:
         """Cut the next answers after so many tokens. Raises: ValueError if the model's context is no longer."""

@@ -45,6 +45,7 @@ class Sessions:
         session = self._by_past.pop(past, None) or self._new(request)
         notes: list[str] = list(request.notes)
         session.notify = notes.append
+        session.tell_again()  # whoever sends a whole dialogue may not be who sent its beginning
         pieces = []
         try:
             session.limit(request.max_new_tokens or self.max_new_tokens)

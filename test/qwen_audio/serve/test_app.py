@@ -72,6 +72,21 @@ def test_a_question_refused_or_an_answer_stopped_leaves_the_dialogue_known(clien
     assert encoded == [1, 1] and answer
 
 
+def test_an_answer_tells_all_that_holds_for_it_also_where_the_dialogue_is_known(
+    loaded, client, ask, user, monkeypatch
+):
+    monkeypatch.setattr(loaded.model.decoder.body().config, "max_position_embeddings", 260)
+    told = []
+    for number in range(6):
+        told.append(user("What is said?", number % 5))
+        answer = ask(*told, max_tokens=36)
+        told.append(assistant(text_of(answer)))
+    for what in ("never for chat", "longer than the model's context"):
+        assert any(what in note for note in answer["warnings"])
+    server_of(client).sessions._by_past.clear()
+    assert ask(*told[:-1], max_tokens=36)["warnings"] == answer["warnings"]
+
+
 def test_another_length_goes_on_with_the_same_dialogue(start_session, ask, user, sound_files, encoded):
     first = user("What is said?", 1)
     told = [first, assistant(text_of(ask(first)))]
