@@ -78,6 +78,15 @@ def configure_chat(recipe):
     (recipe.folder.parents[1] / "recipes/chat/instructions.jsonl").write_text("{}\n")
 
 
+def write_bench(recipe, status=0):
+    """A measurement of the frame cache that writes its arguments into ``measured`` and ends with ``status``."""
+    bench = recipe.folder.parents[1] / "tools/bench"
+    bench.mkdir(parents=True)
+    (bench / "frame_cache.py").write_text(
+        f"import sys; open('measured', 'w').write(' '.join(sys.argv[1:])); sys.exit({status})\n"
+    )
+
+
 def names(called):
     return [line.split()[0] for line in called]
 

@@ -4,7 +4,7 @@ import os
 import sys
 
 import pytest
-from shell_recipe import CONFIG, configure_chat, names
+from shell_recipe import CONFIG, configure_chat, names, write_bench
 
 GPU = "GPU 0: NVIDIA H100 (UUID: GPU-1)"
 
@@ -105,6 +105,17 @@ def test_several_gpus_are_started_by_torchrun(recipe):
     assert (
         "--nproc_per_node 8 --nnodes 2 --rdzv_backend c10d --rdzv_endpoint host:1 -m qwen_audio train" in two
     )
+
+
+@pytest.mark.parametrize("ngpu", [1, 2])
+def test_what_the_frame_cache_saves_is_measured_on_one_gpu_where_one_trained(recipe, ngpu):
+    configure_chat(recipe)
+    write_bench(recipe)
+    write_torchrun(recipe)
+    (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 3}]\nframe_cache: {max_gb: 1}\n")
+    status, output, _ = recipe.run("--stop_stage", "6", "--ngpu", str(ngpu))
+    assert status == 0, output
+    assert (recipe.folder / "measured").exists() == (ngpu == 1)
 
 
 @pytest.mark.parametrize("ngpu, config", [(1, ""), (1, "num_workers: 7\n"), (0, "num_workers: 0\n")])

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from shell_recipe import CONFIG, WHOLE, configure_chat, names
+from shell_recipe import CONFIG, WHOLE, configure_chat, names, write_bench
 
 CHAT = ["make_sft"] * 2 + ["tokenize"] * 2 + ["train", "average"] + ["make_sft"] * 2
 
@@ -200,15 +200,23 @@ def test_without_the_fine_tuning_all_else_runs(recipe):
 
 def test_with_a_frame_cache_what_it_saves_is_measured_after_the_training(recipe):
     configure_chat(recipe)
-    bench = recipe.folder.parents[1] / "tools/bench"
-    bench.mkdir(parents=True)
-    (bench / "frame_cache.py").write_text("import sys; open('measured', 'w').write(' '.join(sys.argv[1:]))\n")
+    write_bench(recipe)
     recipe.run()
     assert not (recipe.folder / "measured").exists()
     (recipe.folder / "conf/sft.yaml").write_text("phases: [{steps: 3}]\nframe_cache: {max_gb: 1}\n")
     recipe.run()
     said = (recipe.folder / "measured").read_text()
     assert said.startswith(
-        "--config conf/sft.yaml --model exp/pretrain_default --sets dump/tokens_sft/one_train"
+        "--config conf/sft.yaml --init exp/pretrain_default --sets dump/tokens_sft/one_train"
     )
     assert "--json exp/sft_default/frame_cache.json" in said
+
+
+def test_what_the_cache_saves_is_measured_of_the_model_that_was_trained_and_ends_no_run(recipe):
+    configure_chat(recipe)
+    write_bench(recipe, status=1)
+    changes = "--override frame_cache.max_gb=1 decoder_conf.lora.r=16"
+    status, output, called = recipe.run("--sft_args", changes)
+    assert status == 0 and "what the frame cache saves was not measured" in output, output
+    assert (recipe.folder / "measured").read_text().endswith(changes)
+    assert recipe.run("--sft_args", changes)[2] == []  # it is done all the same

@@ -2,8 +2,10 @@
 """Fine-tuning steps with the frozen encoder's frames from the cache, against steps that compute them.
 
     cd egs/multitask
-    ../../tools/venv/bin/python ../../tools/bench/frame_cache.py --config conf/sft.yaml --model exp/pretrain_default \
+    ../../tools/venv/bin/python ../../tools/bench/frame_cache.py --config conf/sft.yaml --init exp/pretrain_default \
         --sets dump/tokens_sft/sounds_train --steps 12
+
+One process does what those of `qwen-audio train` do with the same --config, --init and --override.
 
 The frames of the first --steps batches are computed into a cache that is removed again; then both do these batches
 in turn: audio or frames read, loss, backward pass, step. Prints seconds a step of each and seconds a recording that
@@ -13,7 +15,6 @@ RESULTS.md.
 """
 
 import argparse
-import functools
 import json
 import tempfile
 import time
@@ -24,12 +25,13 @@ import torch
 from qwen_audio.build import DTYPES
 from qwen_audio.config import load_config
 from qwen_audio.data.batch_plan import BatchPlan
-from qwen_audio.data.collate import Collate
+from qwen_audio.data.collate import Batch, Collate, StepData
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.decoder.quantize import quantize_llm
 from qwen_audio.tokenizer import Tokenizer
-from qwen_audio.train.arguments import add_overrides
-from qwen_audio.train.engine import LocalEngine
+from qwen_audio.train.arguments import add_changes, changes
+from qwen_audio.train.engine import engine_class
 from qwen_audio.train.frame_cache import fill, planned
 from qwen_audio.train.init import build_from, made_of
 from qwen_audio.train.ranks import Ranks
@@ -37,7 +39,8 @@ from qwen_audio.train.ranks import Ranks
 
 def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.num_threads)
-    config = load_config(args.config, [f"init={args.model}", "frame_cache.max_gb=100", *args.override])
+    config = load_config(args.config, [*changes(args), "frame_cache.max_gb=100"])
+    make_engine = engine_class(config["trainer"], args.device)
     sets, ranks = list(map(TokenSet, args.sets)), Ranks(args.device)
     tokenizer = Tokenizer(sets[0].meta["tokenizer"])
     dtype = DTYPES[config["train_dtype"]]
@@ -51,16 +54,23 @@ def main(args: argparse.Namespace) -> None:
         clips, begin = planned(plan, nothing), clock()
         cache = fill(model, clips, config, folder, ranks)
         filling = (clock() - begin) / len(clips)
-        engine = LocalEngine(model, config, ranks)
+        if kind := config["decoder_conf"].get("quantize"):
+            quantize_llm(model.decoder.lm, kind, dtype, ranks.device)
+        engine = make_engine(model, config, ranks)
         model.train()
         model.num_tasks = len(plan.tasks)
         collates = {"computed": Collate(plan.tasks), "cached": Collate(plan.tasks, cache)}
-        spent: dict[str, list[float]] = {way: [] for way in collates}
+        batches = {
+            way: StepData(plan, None, collate, split_parts=config["split_parts"])
+            for way, collate in collates.items()
+        }
+        spent: dict[str, list[float]] = {way: [] for way in batches}
         for step in range(plan.steps):
-            for way, collate in collates.items():
+            for way, data in batches.items():
                 begin = clock()
-                _step(model, engine, plan.batch(step), functools.partial(collate, sets), config, ranks)
+                _step(model, engine, data["train", step], dtype, ranks)
                 spent[way].append(clock() - begin)
+        engine.close()
     computed, cached = (sum(times[1:]) / len(times[1:]) for times in spent.values())
     steps, recordings = whole.steps, len(planned(whole, nothing))
     found = {
@@ -92,10 +102,10 @@ def _heard(plan: BatchPlan) -> int:
     )
 
 
-def _step(model, engine, parts: list, collate, config: dict, ranks: Ranks) -> None:
-    dtype = DTYPES[config["train_dtype"]]
-    for part in parts:
-        batch = collate(part)
+def _step(model, engine, batches: list[Batch | None] | Exception, dtype: torch.dtype, ranks: Ranks) -> None:
+    if isinstance(batches, Exception):
+        raise batches
+    for batch in filter(None, batches):
         batch = {name: v.to(ranks.device) if isinstance(v, torch.Tensor) else v for name, v in batch.items()}
         with torch.autocast(ranks.device.type, dtype, enabled=dtype != torch.float32):
             loss, _, weight = model(**batch)
@@ -109,11 +119,10 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True, help="configuration of stage 6")
-    parser.add_argument("--model", required=True, help="folder of the pre-trained model")
     parser.add_argument("--sets", required=True, nargs="+", metavar="SET", help="tokenised dialogues")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument("--steps", type=int, default=12, help="at most; the first is not counted")
-    add_overrides(parser)
+    add_changes(parser)
     parser.add_argument("--num_threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     main(parser.parse_args())

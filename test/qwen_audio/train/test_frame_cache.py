@@ -1,5 +1,8 @@
 import json
 import os
+import runpy
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from qwen_audio.data.frame_cache import FrameCache, content_of
 from qwen_audio.data.packing import ENTRY_DTYPE
 from qwen_audio.data.token_set import TokenSet, task_list
 from qwen_audio.data.valid_plan import ValidPlan
+from qwen_audio.train import engine
 from qwen_audio.train.checkpoint import checkpoints
 from qwen_audio.train.frame_cache import fill, part_key, planned
 from qwen_audio.train.init import build_from
@@ -223,3 +227,24 @@ def test_a_run_with_the_cache_ends_with_the_weights_of_one_without(sft_config, d
     for name, tensor in found[0].items():
         torch.testing.assert_close(tensor, found[1][name], atol=1e-4, rtol=1e-3)
     assert (tmp_path / "exp/frame_cache").is_dir()
+
+
+def test_what_it_saves_is_measured_of_the_engine_and_the_pieces_that_train(
+    sft_config, stage5, dialogues, tmp_path, monkeypatch
+):
+    asked, pieces = [], []
+
+    class Counting(engine.LocalEngine):
+        def backward(self, loss, weight):
+            pieces.append(float(weight))
+            super().backward(loss, weight)
+
+    monkeypatch.setattr(engine, "engine_class", lambda *names: asked.append(names) or Counting)
+    sft_config()
+    call = ["frame_cache.py", "--config", tmp_path / "sft.yaml", "--init", stage5, "--sets", dialogues]
+    call += ["--json", tmp_path / "found.json", "--steps", "3", "--num_threads", "1"]
+    monkeypatch.setattr(sys, "argv", [*map(str, call), "--override", "split_parts=4", "trainer=deepspeed"])
+    runpy.run_path(str(Path(__file__).parents[3] / "tools/bench/frame_cache.py"), run_name="__main__")
+    assert asked == [("deepspeed", "cpu")]
+    assert len(pieces) == 3 * 2 * 4  # steps, with and without the cache, rows of a batch
+    assert json.loads((tmp_path / "found.json").read_text())["steps"] == 2
