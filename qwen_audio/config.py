@@ -49,9 +49,10 @@ _Loader.add_implicit_resolver(
 def read_yaml(path: str | Path) -> dict:
     """A YAML mapping with ``include: other.yaml`` (relative to the file) merged below it.
 
-    Mappings are merged key by key, so a variant lists just its differences; everything else replaces, a
-    mapping inside of one too: ``decoder_conf: {lora: {r: 8}}`` names all that is to stand in ``lora``. A
-    component that is swapped does not inherit the options of the one it replaces, nor learning rates of its parts.
+    Mappings are merged key by key, so a variant lists just its differences (``frame_cache: {}`` and the like,
+    of any key but ``*_conf``, leave nothing); everything else replaces, a mapping inside of one too:
+    ``decoder_conf: {lora: {r: 8}}`` names all that is to stand in ``lora``. A component that is swapped does not
+    inherit the options of the one it replaces, nor learning rates of its parts.
     """
     path = Path(path)
     try:
@@ -76,12 +77,13 @@ def merge(base: dict, over: dict) -> dict:
                 result["lr_scale"] = {
                     p: rate for p, rate in rates.items() if not str(p).startswith(f"{slot}.")
                 }
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(result.get(key), dict):
-            result[key] = {**result[key], **value}
-        else:
-            result[key] = value
-    return result
+    return {**result, **{key: _joined(key, result.get(key), value) for key, value in over.items()}}
+
+
+def _joined(key: str, below: object, value: object) -> object:
+    emptied = value == {} and not key.endswith("_conf")
+    joins = isinstance(value, dict) and isinstance(below, dict) and not emptied
+    return {**below, **value} if joins else value
 
 
 def override(config: dict, items: list[str]) -> dict:
@@ -110,8 +112,7 @@ def override(config: dict, items: list[str]) -> dict:
                     f"override {'.'.join(path)}: {whole} is {inside[part]!r}, which has no keys; write {whole}=VALUE"
                 )
             inside = inside[part]
-        joins = not above and isinstance(value, dict) and isinstance(inside.get(last), dict)
-        inside[last] = {**inside[last], **value} if joins else value
+        inside[last] = value if above else _joined(last, inside.get(last), value)
     return result
 
 

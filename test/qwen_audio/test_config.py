@@ -52,6 +52,14 @@ def test_lists_are_replaced_and_not_merged(write):
     assert read_yaml(top) == {"phases": [{"steps": 7}], "freeze_param": []}
 
 
+def test_an_empty_mapping_takes_an_inherited_option_away(write):
+    """As the errors about frame_cache and speed_perturb advise; options of a component are kept."""
+    write("frame_cache: {max_gb: 4}\nadapter_conf: {stride: 5}\n" + MINIMAL, "base.yaml")
+    top = write("include: base.yaml\nframe_cache: {}\nadapter_conf: {}\n")
+    assert load_config(top)["frame_cache"] == {} and load_config(top)["adapter_conf"] == {"stride": 5}
+    assert load_config(top.parent / "base.yaml", ["frame_cache={}"])["frame_cache"] == {}
+
+
 def test_a_swapped_component_does_not_inherit_options(write):
     write("adapter: stack_linear\nadapter_conf: {stride: 4, hidden_size: 8}\n" + MINIMAL, "base.yaml")
     config = load_config(write("include: base.yaml\nadapter: conv\n"))
