@@ -52,9 +52,7 @@ class CausalDecoder(torch.nn.Module):
     hidden_size: int
     vocab_size: int
     max_positions: int | None = None  # that it has embeddings for; None where there is no such end
-    window: int | None = (
-        None  # places of a cache from which on holes in it count (infer/prefix.py); None: never
-    )
+    window: int | None = None  # places of a cache past which its holes count (infer/prefix.py)
 
     def __init__(self):
         super().__init__()
