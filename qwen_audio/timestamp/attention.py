@@ -108,7 +108,7 @@ class Attention(Aligner):
         lengths = torch.tensor([len(row) for row in read], device=loaded.device)
         prefix = clips.prefix.select(torch.tensor(which, device=loaded.device))
         with attending(decoder, heads) as seen:
-            _, hidden = prefix.read(decoder, decoder.embed(text), lengths)
+            after, hidden = prefix.read(decoder, decoder.embed(text), lengths)
         weights = torch.stack([seen[pair] for pair in heads], dim=1)  # (B, heads, L, keys)
         per_frame = samples_per_frame(model.num_frames)
         found = []
@@ -116,7 +116,8 @@ class Attention(Aligner):
             places = slice(len(prompt) - 1, len(prompt) + len(target))
             samples = int(clips.samples[clip])
             frames = min(int(clips.frame_lengths[clip]), int(np.ceil(samples / per_frame)) + BEHIND)
-            first = 0 if prefix.memory is not None else len(clips.heads[clip]) - 1  # where the audio begins
+            begins = int(after.mask[i].argmax())  # the text: behind holes that were closed, if any were
+            first = 0 if prefix.memory is not None else begins + len(clips.heads[clip]) - 1  # of the audio
             onto = weights[i, :, places, first : first + frames].float()
             onto = onto / onto.sum(-1, keepdim=True).clamp(min=1e-9)
             chances = decoder.logits(hidden[i, places][:-1]).float().softmax(-1)

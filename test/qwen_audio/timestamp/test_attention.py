@@ -46,6 +46,15 @@ def test_it_is_the_head_that_its_name_in_yaml_stands_for():
     assert component_class("timestamp_head", "attention") is Attention
 
 
+def test_the_audio_is_found_where_the_holes_of_a_batch_were_closed(llm, sounds, monkeypatch):
+    """As they are for a sliding window; a Llama itself has none, so nothing else may differ."""
+    head = Attention([[1, 0], [0, 1]])
+    expected = listen(llm, head, sounds, TEXTS)
+    monkeypatch.setattr(llm.model.decoder, "window", 0)
+    for found, one in zip(listen(llm, head, sounds, TEXTS), expected, strict=True):
+        assert np.allclose(found.matrix, one.matrix, atol=1e-4)
+
+
 def test_an_llms_matrix_is_that_of_its_self_attention_onto_the_frames(llm, sounds):
     """Against transformers' own attentions of one pass over prompt, frames and text, put together by hand."""
     head, model, t = Attention([[1, 0], [0, 1]]), llm.model, llm.tokenizer
