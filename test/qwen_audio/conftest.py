@@ -2,6 +2,7 @@
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +244,16 @@ def encoded(loaded):
     hook = loaded.model.encoder.register_forward_hook(lambda _, args, __: calls.append(len(args[0])))
     yield calls
     hook.remove()
+
+
+@pytest.fixture
+def write_config(tmp_path):
+    """Function (text, name) -> the YAML file of that name, which holds the text."""
+
+    def write(text: str, name: str = "a.yaml") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
