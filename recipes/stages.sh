@@ -14,6 +14,8 @@
 # repeat its stage. Of two runs at once, such as one per GPU with a --tag of its own, one does what both want and
 # the other waits for it.
 
+# shellcheck source=tools/lock.sh
+. "$root/tools/lock.sh"
 declare -A seconds=()  # of each stage, whether it ran now or before
 running='' later=() locked='' commands=''  # the calls that did what stands there, one a line
 
@@ -64,16 +66,12 @@ up_to_date() {  # up_to_date OPTIONS FILE...: whether $marker says so; sets $key
 }
 
 lock() {  # lock FOLDER: against other runs, until unlock, or the end of this one and of what it started
-    local status=0 file shared=''
+    local file shared=''
     file=$(dirname "$1")/.$(basename "$1").lock  # beside it: stages replace the folder itself
     mkdir -p "${file%/*}"
     exec {locked}<>"$file"
     ((num_nodes == 1)) || shared=--shared  # several machines train in one folder
-    flock --nonblock $shared "$locked" 2>/dev/null || status=$?
-    if ((status == 1)); then  # any other fault: this file system has no locks, and nothing is waited for
-        log "stage $number: $title: another run is at work on $1: waiting for it"
-        flock $shared "$locked"
-    fi
+    wait_for_lock "$shared $locked" log "stage $number: $title: another run is at work on $1: waiting for it"
 }
 
 unlock() {

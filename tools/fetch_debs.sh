@@ -6,6 +6,8 @@
 # is left alone; root installs it; others unpack it with what it needs, to be called as DIR/bin/NAME. Where apt's
 # lists of packages are missing or out of date, root updates them; others get lists of their own, in DIR/.apt.
 set -euo pipefail
+# shellcheck source=tools/lock.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lock.sh"
 into='' programs=false names=()
 while (($#)); do
     case $1 in
@@ -22,12 +24,7 @@ mkdir -p "$into"
 into=$(cd "$into" && pwd)
 
 exec 9> "${TMPDIR:-/tmp}/fetch_debs.$UID.lock"  # apt does one thing at a time
-held=0
-flock -n 9 2> /dev/null || held=$?
-if ((held == 1)); then  # any other fault: this file system has no locks, and nothing is waited for
-    echo "fetch_debs.sh: another call is fetching: waiting for it"
-    flock 9
-fi
+wait_for_lock 9 echo "fetch_debs.sh: another call is fetching: waiting for it"
 
 die() { echo "fetch_debs.sh: $*" >&2; exit 1; }
 

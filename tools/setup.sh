@@ -29,12 +29,9 @@ install() {  # by uv; by pip, which takes some minutes, where uv cannot (it does
 stands && exit
 mkdir -p "$venv"
 exec 9>"$venv.lock"
-held=0
-flock -n 9 2> /dev/null || held=$?
-if ((held == 1)); then  # any other fault: this file system has no locks, and nothing is waited for
-    say "another set-up is at work on $venv: waiting for it"
-    flock 9
-fi
+# shellcheck source=tools/lock.sh
+. "$root/tools/lock.sh"
+wait_for_lock 9 say "another set-up is at work on $venv: waiting for it"
 stands && exit
 
 options=()

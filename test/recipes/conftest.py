@@ -21,6 +21,7 @@ def recipe(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
+    shutil.copy(ROOT / "tools/lock.sh", tmp_path / "tools")
     folder = tmp_path / "egs/own"
     shutil.copy(ROOT / "egs/multitask/path.sh", folder)
     for name in ("pretrain", "pretrain_full", "train_asr"):

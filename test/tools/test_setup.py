@@ -25,7 +25,8 @@ if [[ -n ${BREAK:-} && "${0##*/} $*" =~ $BREAK ]]; then exit 1; fi
 @pytest.fixture
 def checkout(tmp_path):
     (tmp_path / "tools").mkdir()
-    shutil.copy(TOOLS / "setup.sh", tmp_path / "tools")
+    for name in ("setup.sh", "lock.sh"):
+        shutil.copy(TOOLS / name, tmp_path / "tools")
     python = tmp_path / "python3.12"
     python.write_text(STUB)
     python.chmod(0o755)
